@@ -1,0 +1,83 @@
+"""The fields of Params: what a text from outside may be before a service sees it."""
+
+import unicodedata
+from typing import Any
+
+from rest_framework import serializers
+
+
+def has_control_characters(text: str, *, allowed: str = "") -> bool:
+    return any(unicodedata.category(character) == "Cc" and character not in allowed for character in text)
+
+
+class TextField(serializers.CharField):
+    """An optional text or number of one line, trimmed, empty when missing or null. No control characters."""
+
+    allowed_controls = ""
+
+    default_error_messages = {
+        "invalid": "This must be a text.",
+        "control": "Control characters are not allowed.",
+        "surrogate_characters_not_allowed": "This is not valid Unicode.",
+    }
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("max_length", 255)
+        super().__init__(required=False, allow_blank=True, allow_null=True, default="", **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(data) or ""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if has_control_characters(text, allowed=self.allowed_controls):
+            self.fail("control")
+        return text
+
+
+class LongTextField(TextField):
+    """A text kept as it was sent, of up to 65,535 characters and several lines."""
+
+    allowed_controls = "\t\r\n"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=65_535, trim_whitespace=False, **options)
+
+
+class LicenseKeyField(TextField):
+    """A license key. What no key can look like is no error here: it becomes empty, and is answered as unknown."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        try:
+            return super().run_validation(data)
+        except serializers.ValidationError:
+            return ""
+
+
+class Params(serializers.Serializer[Any]):
+    """What an endpoint takes; unknown names are ignored. `aliases` maps a canonical name to others clients send."""
+
+    aliases: dict[str, tuple[str, ...]] = {}
+
+    def to_internal_value(self, data: Any) -> Any:
+        aliased = {
+            name: next(data[other] for other in others if other in data)
+            for name, others in self.aliases.items()
+            if any(other in data for other in others)
+        }
+        return super().to_internal_value(aliased | dict(data))  # the canonical name wins
+
+
+LICENSE_ALIASES = {
+    "license_key": ("entitlement_key",),
+    "identifier": ("hardwareId", "hardware_id", "domain", "server_domain", "server_ip"),
+}
+
+
+class LicenseParams(Params):
+    """A license key and where it runs: what most endpoints take."""
+
+    aliases = LICENSE_ALIASES
+
+    license_key = LicenseKeyField()
+    identifier = TextField()

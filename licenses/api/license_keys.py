@@ -1,0 +1,74 @@
+"""assign-license-key and get-license-key-details."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from licenses.api.endpoint import Call, Reply
+from licenses.api.fields import LicenseKeyField, LicenseParams, Params, TextField
+from licenses.codes import Code
+from licenses.models import LicenseKey, LicenseKeyMetadata, Product, ProductMetadata
+from licenses.services.activations import find_live_activation
+from licenses.services.license_keys import assign_license_key as assign
+
+
+class AssignLicenseKeyParams(Params):
+    aliases = {
+        "license_key": ("entitlement_key",),
+        "owner_name": ("customer_name",),
+        "owner_email": ("email", "customer_email"),
+    }
+
+    license_key = LicenseKeyField()
+    owner_name = TextField()
+    owner_email = TextField(max_length=254)
+
+
+def assign_license_key(call: Call) -> Reply:
+    found = assign(**call.params, actor=call.actor)
+    return Reply(Code.LICENSE_KEY_ASSIGNED, product_id=found.product_id)
+
+
+class LicenseKeyDetailsParams(LicenseParams):
+    pass
+
+
+def get_license_key_details(call: Call) -> Reply:
+    found = find_live_activation(**call.params).license_key
+    fields = {"licenseKey": _license_key_details(found), "product": _product_details(found.product)}
+    return Reply(Code.ACTIVE_LICENSE_KEY_FOUND, fields, found.product_id)
+
+
+def _license_key_details(found: LicenseKey) -> dict[str, Any]:
+    return {
+        "id": found.pk,
+        "license_key": found.license_key,
+        "owner_name": found.owner.name if found.owner else "",
+        "owner_email": found.owner.email if found.owner else "",
+        "activation_limit": found.activation_limit,
+        "validity": found.validity_days,
+        "assigned_at": _date(found.assigned_at),
+        "meta_data": _pairs(found.metadata.all()),
+        "expires_at": _date(found.expires_at) or False,
+    }
+
+
+def _product_details(product: Product) -> dict[str, Any]:
+    return {
+        "id": product.pk,
+        "external_reference": product.external_reference,
+        "source": product.source,
+        "name": product.name,
+        "post_url": product.post_url,
+        "description": product.description,
+        "meta_data": _pairs(product.metadata.all()),
+    }
+
+
+def _pairs(rows: Iterable[LicenseKeyMetadata | ProductMetadata]) -> list[dict[str, str]]:
+    return [{"key": row.name, "value": row.value} for row in rows]
+
+
+def _date(moment: datetime | None) -> str | None:
+    """`YYYY-MM-DD HH:MM:SS` in UTC, as details carry dates (D9)."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else None

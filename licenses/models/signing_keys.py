@@ -1,0 +1,66 @@
+from django.db import models
+from django.db.models import Q
+
+from licenses.models.products import Product
+
+
+class SigningKey(models.Model):
+    """An RSA key pair that seals answers, for one product or (without a product) for all the others."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "Active"
+        RETIRED = "retired", "Retired"
+        COMPROMISED = "compromised", "Compromised"
+
+    product = models.ForeignKey(
+        Product,
+        on_delete=models.PROTECT,
+        related_name="signing_keys",
+        null=True,
+        blank=True,
+        help_text="Empty for the global signing key.",
+    )
+    status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
+    bits = models.PositiveSmallIntegerField()
+    public_key = models.TextField(help_text="PEM. Customers' software verifies answers with it.")
+    private_key_locked = models.BinaryField(
+        help_text="Encrypted with the first of VAULT_KEYS; the database alone cannot sign."
+    )
+    fingerprint = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the public key.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("status",),
+                condition=Q(status="active", product__isnull=True),
+                name="signing_key_one_active_global",
+                violation_error_message="There is an active global signing key already.",
+            ),
+            models.UniqueConstraint(
+                fields=("product",),
+                condition=Q(status="active"),
+                name="signing_key_one_active_per_product",
+                violation_error_message="This product has an active signing key already.",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=("active", "retired", "compromised")),
+                name="signing_key_status_valid",
+                violation_error_message="A signing key is active, retired or compromised.",
+            ),
+            models.CheckConstraint(
+                condition=Q(bits__in=(2048, 3072, 4096)),
+                name="signing_key_bits_valid",
+                violation_error_message="A signing key has 2048, 3072 or 4096 bits.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} key {self.fingerprint[:12]}"
+
+    @property
+    def label(self) -> str:
+        """What an answer's `private_key_used` says."""
+        return "global" if self.product_id is None else "product"

@@ -1,0 +1,90 @@
+"""Where license keys run: activating, deactivating, verifying. The rule that limits activations is here."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from licenses.codes import Code, Refused
+from licenses.events import Kind, event, record, record_many
+from licenses.models import Activation, Actor, LicenseKey
+from licenses.services.lookup import (
+    find_license_key,
+    lock_license_key,
+    require_assigned,
+    require_identifier,
+    require_usable,
+)
+
+LAST_VERIFIED_EVERY = timedelta(hours=1)  # a verification is a read; it writes its time at most this often
+
+
+@transaction.atomic
+def activate_license(*, license_key: str, identifier: str, post_url: str = "", actor: Actor) -> LicenseKey:
+    """Let the license key run at `identifier`. Refuses 301 when it does already, 302 when the limit is reached."""
+    found = lock_license_key(license_key)
+    require_usable(found)
+    require_identifier(found, identifier)
+    activation = found.activations.filter(identifier=identifier).first()
+    if activation and activation.is_live:
+        raise Refused(Code.LICENSE_KEY_ALREADY_ACTIVE, product_id=found.product_id)
+    if not found.has_room_for(found.activations.live().count()):
+        raise Refused(Code.ACTIVATION_LIMIT_REACHED, product_id=found.product_id)
+    activation = activation or Activation(license_key=found, identifier=identifier)
+    activation.activated_at, activation.deactivated_at = timezone.now(), None
+    activation.post_url, activation.address = post_url, actor.address
+    activation.save()
+    record(Kind.ACTIVATION_ACTIVATED, found, actor=actor, after={"identifier": identifier})
+    return found
+
+
+@transaction.atomic
+def deactivate_license(*, license_key: str, identifier: str, actor: Actor) -> LicenseKey:
+    """End the activation at `identifier`, also of a blocked or expired key (D7). Refuses 401 when there is none."""
+    found = lock_license_key(license_key)
+    require_assigned(found)
+    require_identifier(found, identifier)
+    activation = found.activations.live().filter(identifier=identifier).first()
+    if activation is None:
+        raise Refused(Code.LICENSE_KEY_ALREADY_INACTIVE, product_id=found.product_id)
+    end_activations([activation], of=found, actor=actor)
+    return found
+
+
+@transaction.atomic
+def deactivate_all(*, license_key: str, actor: Actor) -> int:
+    """End every activation of the license key, whatever its state; returns how many there were."""
+    found = lock_license_key(license_key)
+    return end_activations(list(found.activations.live()), of=found, actor=actor)
+
+
+def end_activations(activations: list[Activation], *, of: LicenseKey, actor: Actor) -> int:
+    """Deactivate these activations of the locked key `of` and record each; returns how many."""
+    Activation.objects.filter(pk__in=[activation.pk for activation in activations]).update(
+        deactivated_at=timezone.now()
+    )
+    record_many(
+        event(Kind.ACTIVATION_DEACTIVATED, of, actor=actor, before={"identifier": activation.identifier})
+        for activation in activations
+    )
+    return len(activations)
+
+
+def verify_license(*, license_key: str, identifier: str) -> LicenseKey:
+    """The license key, if it may run at `identifier` now, and a note that it was seen there."""
+    activation = find_live_activation(license_key=license_key, identifier=identifier)
+    now = timezone.now()
+    if activation.last_verified_at is None or activation.last_verified_at <= now - LAST_VERIFIED_EVERY:
+        Activation.objects.filter(pk=activation.pk).update(last_verified_at=now)
+    return activation.license_key
+
+
+def find_live_activation(*, license_key: str, identifier: str) -> Activation:
+    """The live activation of a usable license key at `identifier`; refuses 202 when it was not activated there."""
+    found = find_license_key(license_key)
+    require_usable(found)
+    require_identifier(found, identifier)
+    activation = found.activations.live().filter(identifier=identifier).first()
+    if activation is None:
+        raise Refused(Code.NO_ACTIVATION_FOUND, product_id=found.product_id)
+    return activation

@@ -1,0 +1,57 @@
+"""The rights of programs: making and revoking API keys."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from licenses.events import Kind, record
+from licenses.models import Actor, ApiKey
+from licenses.models.api_keys import PREFIX_LENGTH, digest_of
+
+LAST_USED_EVERY = timedelta(minutes=1)
+
+
+@transaction.atomic
+def create_api_key(
+    *,
+    name: str,
+    capabilities: Sequence[str],
+    allowed_networks: Sequence[str] = (),
+    expires_at: datetime | None = None,
+    actor: Actor,
+) -> tuple[ApiKey, str]:
+    """A new API key and its text, which is nowhere else: show it once. ValidationError names a bad field."""
+    text = f"lp_{secrets.token_hex(4)}{secrets.token_urlsafe(32)}"
+    api_key = ApiKey(
+        name=name,
+        prefix=text[:PREFIX_LENGTH],
+        digest=digest_of(text),
+        capabilities=list(capabilities),
+        allowed_networks=list(allowed_networks),
+        expires_at=expires_at,
+    )
+    api_key.full_clean()
+    api_key.save(force_insert=True)
+    record(Kind.API_KEY_CREATED, api_key, actor=actor, after={"capabilities": api_key.capabilities})
+    return api_key, text
+
+
+@transaction.atomic
+def revoke_api_key(*, api_key: ApiKey, actor: Actor) -> bool:
+    """Make the API key answer 101 from the next request on; False when it was inactive already."""
+    if not ApiKey.objects.filter(pk=api_key.pk, is_active=True).update(is_active=False):
+        return False
+    record(Kind.API_KEY_REVOKED, api_key, actor=actor, before={"is_active": True}, after={"is_active": False})
+    return True
+
+
+def note_used(api_key: ApiKey, *, at: datetime | None = None) -> None:
+    """Write when the key was last used, at most once a minute."""
+    at = at or timezone.now()
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=at - LAST_USED_EVERY)
+    if api_key.last_used_at is None or api_key.last_used_at <= at - LAST_USED_EVERY:
+        ApiKey.objects.filter(stale, pk=api_key.pk).update(last_used_at=at)

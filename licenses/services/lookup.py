@@ -1,0 +1,52 @@
+"""The gate that every call about a license key passes, in the order of the protocol (D4): 210, 201, 203, 204, 205."""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from licenses.codes import Code, Refused
+from licenses.models import LicenseKey
+
+
+def find_license_key(license_key: str) -> LicenseKey:
+    """The license key with its product and owner; refuses 210 when there is none."""
+    found = LicenseKey.objects.select_related("product", "owner").filter(license_key=license_key).first()
+    if found is None:
+        raise Refused(Code.LICENSE_KEY_INVALID)
+    return found
+
+
+def lock_license_key(license_key: str) -> LicenseKey:
+    """As `find_license_key`, with the row locked until the transaction ends: whoever changes a key locks it first."""
+    found = (
+        LicenseKey.objects.select_for_update(of=("self",))
+        .select_related("product", "owner")
+        .filter(license_key=license_key)
+        .first()
+    )
+    if found is None:
+        raise Refused(Code.LICENSE_KEY_INVALID)
+    return found
+
+
+def require_assigned(found: LicenseKey) -> None:
+    """Refuses 201 for a key that nobody owns yet, 203 for one whose product is inactive."""
+    if found.status in (LicenseKey.Status.AVAILABLE, LicenseKey.Status.RESERVED):
+        raise Refused(Code.LICENSE_KEY_NOT_ASSIGNED, product_id=found.product_id)
+    if not found.product.is_active:
+        raise Refused(Code.PRODUCT_INACTIVE, product_id=found.product_id)
+
+
+def require_usable(found: LicenseKey, *, at: datetime | None = None) -> None:
+    """`require_assigned`, then 204 for a blocked key and 205 for one expired at `at` (now) where the product minds."""
+    require_assigned(found)
+    if found.is_blocked:
+        raise Refused(Code.LICENSE_KEY_BLOCKED, product_id=found.product_id)
+    if found.product.require_non_expired and found.is_expired(at or timezone.now()):
+        raise Refused(Code.LICENSE_KEY_EXPIRED, product_id=found.product_id)
+
+
+def require_identifier(found: LicenseKey, identifier: str) -> None:
+    """Refuses 215 for a call that does not say where the license key runs."""
+    if not identifier:
+        raise Refused(Code.IDENTIFIER_REQUIRED, product_id=found.product_id)

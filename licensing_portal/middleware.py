@@ -1,0 +1,37 @@
+"""What every request passes before Django's own middleware."""
+
+import re
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+# /v1/x, /api/v1/x and /api/api/v1/x, with any slashes doubled: how existing programs ask (protocol, D18)
+_V1 = re.compile(r"^/+(?:api/+){0,2}v1(?=/|$)")
+
+
+def client_address(get_response: GetResponse) -> GetResponse:
+    """Set REMOTE_ADDR to the caller behind TRUSTED_PROXY_COUNT proxies, each of which appended an address."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        count = settings.TRUSTED_PROXY_COUNT
+        forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        if count and len(forwarded) >= count and forwarded[-count]:
+            request.META["REMOTE_ADDR"] = forwarded[-count]
+        return get_response(request)
+
+    return middleware
+
+
+def protocol_paths(get_response: GetResponse) -> GetResponse:
+    """Bring every spelling of a v1 path to the one in api/urls.py; a redirect would lose the body of a POST."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if _V1.match(request.path_info):
+            tail = re.sub(r"/+", "/", _V1.sub("", request.path_info)).strip("/")
+            request.path_info = f"/api/v1/{tail}"
+        return get_response(request)
+
+    return middleware

@@ -1,0 +1,19 @@
+"""Every door of the portal. Nothing else is served."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from licensing_portal import health
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("licenses.api.urls")),
+    path("api/license/", include("settings_api.urls")),
+    path("healthz", health.live),
+    path("readyz", health.ready),
+]
+
+handler400 = "licensing_portal.errors.bad_request"
+handler500 = "licensing_portal.errors.server_error"

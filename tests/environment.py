@@ -1,0 +1,23 @@
+"""The suite's variables, set before Django reads its settings (pytest loads this with `-p`).
+
+DATABASE_URL decides the database: nothing for SQLite, a postgres:// URL for PostgreSQL. `make test` runs both.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+WORK_DIR = Path(os.environ.setdefault("TEST_WORK_DIR", tempfile.mkdtemp(prefix="portal-tests-")))
+(WORK_DIR / "staticfiles").mkdir(parents=True, exist_ok=True)  # WhiteNoise asks for it
+os.environ["DATA_DIR"] = str(WORK_DIR)
+os.environ["SECRET_KEY"] = "for-tests-only-" + "x" * 40
+os.environ.setdefault("VAULT_KEYS", Fernet.generate_key().decode())
+os.environ["ALLOWED_HOSTS"] = "localhost,127.0.0.1,testserver"
+os.environ["SETTINGS_REQUESTS_PER_MINUTE"] = "1000000"
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # the browser's driver runs an event loop
+worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+if not os.environ.get("DATABASE_URL"):
+    os.environ["DATABASE_URL"] = f"sqlite:///{WORK_DIR / 'unused.sqlite3'}"
+    os.environ["TEST_SQLITE_FILE"] = str(WORK_DIR / f"{worker}.sqlite3")  # a file: server processes open it too
