@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -11,7 +10,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict, UnreadablePostError
 from rest_framework.exceptions import MethodNotAllowed, ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
@@ -33,6 +32,7 @@ FAILURES: dict[type[Exception], Code] = {  # the first that fits
     RequestDataTooBig: Code.REQUEST_TOO_LARGE,
     ParseError: Code.MALFORMED_REQUEST,
     SuspiciousOperation: Code.MALFORMED_REQUEST,
+    UnreadablePostError: Code.MALFORMED_REQUEST,
 }
 RETRY_AFTER_SECONDS = 5  # how soon a client may ask again after 198
 
@@ -141,11 +141,11 @@ def seal_reply(reply: Reply) -> HttpResponse:
 
 
 def seal_failure(code: Code) -> HttpResponse:
-    """A sealed answer that needs no database: under the global key that this process saw last."""
-    signer = signing_keys.global_signer_seen_last()
-    if signer is None:
-        with suppress(*DATABASE_AWAY):
-            signer = signing_keys.signer_for(None)
+    """A sealed answer without details; with the database away, under the global key that this process saw last."""
+    try:
+        signer: signing_keys.Signer | None = signing_keys.signer_for(None)
+    except DATABASE_AWAY:
+        signer = signing_keys.global_signer_seen_last()
     return _respond(code, {}, signer)
 
 

@@ -7,16 +7,22 @@ from licenses.models.license_keys import LicenseKey
 class Assignment(models.Model):
     """One bulk assignment: the memory that lets an interrupted run go on and a repeated one do nothing."""
 
-    digest = models.CharField(
-        max_length=64, unique=True, help_text="SHA-256 of the file and the options that decide what it does."
-    )
+    digest = models.CharField(max_length=64, db_index=True, help_text="SHA-256 of the file.")
     source = models.CharField(max_length=255, help_text="The file's name.")
     rows_total = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True, help_text="When a run came to the end of the file.")
 
     class Meta:
         ordering = ("-pk",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("digest",),
+                condition=Q(finished_at__isnull=True),
+                name="assignment_one_unfinished_per_file",
+                violation_error_message="This file has an unfinished assignment already.",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.source}, {self.started_at:%Y-%m-%d %H:%M}"
@@ -29,21 +35,24 @@ class AssignmentRow(models.Model):
         ASSIGNED = "assigned", "Assigned"
         REFUSED = "refused", "Refused"
 
-    assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="rows")
+    assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="rows", db_index=False)
+    digest = models.CharField(max_length=32, help_text="What the row says, wherever in the file it stands.")
     line = models.PositiveIntegerField(help_text="The line in the file where the row begins.")
-    license_key = models.ForeignKey(LicenseKey, on_delete=models.CASCADE, null=True, related_name="+")
+    license_key = models.ForeignKey(LicenseKey, on_delete=models.PROTECT, null=True, related_name="+")
     outcome = models.CharField(max_length=16, choices=Outcome)
     problem = models.CharField(max_length=255, blank=True)
 
     class Meta:
         ordering = ("line",)
         constraints = [
-            models.UniqueConstraint(fields=("assignment", "line"), name="assignment_row_one_per_line"),
+            models.UniqueConstraint(fields=("digest", "assignment"), name="assignment_row_one_per_digest"),
             models.CheckConstraint(
-                condition=Q(outcome="assigned", license_key__isnull=False) | Q(outcome="refused"),
-                name="assignment_row_assigned_has_license_key",
+                condition=Q(outcome="assigned", license_key__isnull=False)
+                | Q(outcome="refused", license_key__isnull=True),
+                name="assignment_row_license_key_when_assigned",
             ),
         ]
+        indexes = [models.Index(fields=("assignment", "line"), name="assignment_row_by_line")]
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.outcome}"

@@ -1,0 +1,103 @@
+"""Never oversold: many callers at once, over HTTP, against four server processes on one database."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+
+from licenses.models import LicenseKey
+from tests.factories import LicenseKeyFactory, api_key_text
+from tests.server import Server, running_portal
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
+
+ROUNDS = 20
+CALLERS = 50
+
+
+@pytest.fixture
+def server(global_key):
+    with running_portal(workers=4, threads=4) as running:
+        yield running
+
+
+def at_once(call: Callable[[int], int | str], numbers: Iterable[int]) -> Counter[int | str]:
+    """The codes of one call per number, made by up to 50 threads at the same time."""
+    with ThreadPoolExecutor(CALLERS) as pool:
+        return Counter(pool.map(call, numbers))
+
+
+def activator(server: Server, api_key: str, key: LicenseKey, identifier: str) -> Callable[[int], int | str]:
+    def call(number: int) -> int | str:
+        name = identifier.format(number)
+        return server.code("activate", api_key, license_key=key.license_key, identifier=name)
+
+    return call
+
+
+@pytest.mark.statement("S1")
+@pytest.mark.parametrize("limit", [1, 5])
+def test_exactly_the_limit_of_200_activations_succeeds(server, limit):
+    api_key = api_key_text()
+    rounds = ROUNDS if connection.vendor == "postgresql" else 3
+    for _ in range(rounds):
+        key = LicenseKeyFactory(assigned=True, activation_limit=limit)
+        codes = at_once(activator(server, api_key, key, "host{}"), range(200))
+        assert codes == {300: limit, 302: 200 - limit}
+        assert key.activations.count() == limit
+
+
+@pytest.mark.statement("S2")
+def test_the_same_identifier_50_times_is_one_activation(server):
+    api_key = api_key_text()
+    for _ in range(ROUNDS):
+        key = LicenseKeyFactory(assigned=True, activation_limit=5)
+        codes = at_once(activator(server, api_key, key, "the-same"), range(50))
+        assert codes == {300: 1, 301: 49}
+        assert key.activations.count() == 1
+
+
+@pytest.mark.statement("S5")
+def test_50_assignments_of_one_license_key_have_one_winner(server):
+    api_key = api_key_text()
+    for _ in range(ROUNDS):
+        key = LicenseKeyFactory()
+
+        def assign(number, key=key):
+            email = f"buyer{number}@example.com"
+            return server.code("assign-license-key", api_key, license_key=key.license_key, email=email)
+
+        assert at_once(assign, range(50)) == {800: 1, 801: 49}
+        key.refresh_from_db()
+        assert key.status == "assigned"
+
+
+def test_50_assignments_to_one_new_owner_make_one_owner(server):
+    """The owner's row is made once, whatever the case of the address, and no assignment is lost to the race."""
+    api_key = api_key_text()
+    for round_number in range(5):
+        keys = LicenseKeyFactory.create_batch(50)
+        name = f"Owner{round_number}@Example.com"
+
+        def assign(number, keys=keys, name=name):
+            email = name.upper() if number % 2 else name.lower()
+            return server.code("assign-license-key", api_key, license_key=keys[number].license_key, email=email)
+
+        assert at_once(assign, range(50)) == {800: 50}
+        owners = LicenseKey.objects.filter(pk__in=[key.pk for key in keys]).values_list("owner", flat=True)
+        assert len(set(owners)) == 1
+
+
+def test_50_writers_of_one_metadata_name_make_one_row(server):
+    api_key = api_key_text()
+    for _ in range(5):
+        key = LicenseKeyFactory(assigned=True)
+
+        def create(number, key=key):
+            params = {"identifier": "x", "key": "name", "value": str(number)}
+            return server.code("create-license-key-meta", api_key, license_key=key.license_key, **params)
+
+        assert at_once(create, range(50)) == {453: 1, 452: 49}
+        assert key.metadata.count() == 1
