@@ -8,13 +8,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from licenses.codes import Code, Refused
-from licenses.events import Kind, record
-from licenses.models import Actor, LicenseKey, Owner
+from licenses.events import Kind, event, record, record_many
+from licenses.models import Actor, AuditEvent, LicenseKey, Owner
 from licenses.models.license_keys import MAX_VALIDITY_DAYS, NEVER_EXPIRES, UNLIMITED
 from licenses.services.activations import end_activations
 from licenses.services.lookup import lock_license_key
 from licenses.services.owners import find_or_create_owner
 
+HANDED_OVER = ("status", "owner", "assigned_at", "expires_at", "reference", "updated_at")
 UPDATABLE = ("activation_limit", "validity_days", "expires_at", "reference")
 
 
@@ -28,14 +29,8 @@ def assign_license_key(
         raise Refused(Code.LICENSE_KEY_NOT_AVAILABLE)
     owner = find_or_create_owner(name=owner_name, email=owner_email, actor=actor)
     hand_over(found, to=owner, at=timezone.now(), reference=reference)
-    found.save(update_fields=["status", "owner", "assigned_at", "expires_at", "reference", "updated_at"])
-    record(
-        Kind.LICENSE_KEY_ASSIGNED,
-        found,
-        actor=actor,
-        before={"status": LicenseKey.Status.AVAILABLE},
-        after=assigned_facts(found),
-    )
+    found.save(update_fields=HANDED_OVER)
+    record_many([assigned_event(found, actor=actor)])
     return found
 
 
@@ -46,14 +41,16 @@ def hand_over(found: LicenseKey, *, to: Owner, at: datetime, reference: str = ""
     found.reference = reference or found.reference
 
 
-def assigned_facts(found: LicenseKey) -> dict[str, Any]:
+def assigned_event(found: LicenseKey, *, actor: Actor) -> AuditEvent:
     """What the audit says about an assignment."""
-    return {
+    after = {
         "status": found.status,
         "owner": found.owner_id,
         "expires_at": found.expires_at.isoformat() if found.expires_at else None,
         "reference": found.reference,
     }
+    before = {"status": LicenseKey.Status.AVAILABLE}
+    return event(Kind.LICENSE_KEY_ASSIGNED, found, actor=actor, before=before, after=after)
 
 
 @transaction.atomic
@@ -105,13 +102,20 @@ def extend_license_key(*, license_key: str, days: int, actor: Actor) -> bool:
         raise ValidationError({"days": f"Extend by 1 to {MAX_VALIDITY_DAYS} days."})
     found = lock_license_key(license_key)
     if found.expires_at is not None:
-        changes: dict[str, Any] = {"expires_at": max(found.expires_at, timezone.now()) + timedelta(days=days)}
+        changes: dict[str, Any] = {"expires_at": _later(max(found.expires_at, timezone.now()), days)}
     elif found.owner_id is None and found.validity_days != NEVER_EXPIRES:
         changes = {"validity_days": found.validity_days + days}
     else:
         return False
     _write(found, changes, kind=Kind.LICENSE_KEY_EXTENDED, actor=actor)
     return True
+
+
+def _later(moment: datetime, days: int) -> datetime:
+    try:
+        return moment + timedelta(days=days)
+    except OverflowError as error:
+        raise ValidationError({"days": "The expiry would lie beyond the year 9999."}) from error
 
 
 @transaction.atomic
@@ -121,10 +125,11 @@ def update_license_key(*, license_key: str, changes: dict[str, Any], actor: Acto
     if unknown := set(changes) - set(UPDATABLE):
         raise ValidationError(f"These fields cannot be set: {', '.join(sorted(unknown))}.")
     changes = {field: value for field, value in changes.items() if getattr(found, field) != value}
-    require_limit_fits(found, changes.get("activation_limit", UNLIMITED))
     if changes.get("expires_at") and found.owner_id is None:
         raise ValidationError({"expires_at": "A license key expires only once it is assigned; set its validity."})
     _write(found, changes, kind=Kind.LICENSE_KEY_UPDATED, actor=actor)
+    if "activation_limit" in changes:
+        require_limit_fits(found, found.activation_limit)
     return found
 
 

@@ -3,12 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 
+from licenses.codes import Refused
 from licenses.models import LicenseKey
-from tests.factories import LicenseKeyFactory, api_key_text
+from licenses.services.license_keys import block_license_key, update_license_key
+from tests.factories import ACTOR, LicenseKeyFactory, api_key_text
 from tests.server import Server, running_portal
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
@@ -101,3 +105,36 @@ def test_50_writers_of_one_metadata_name_make_one_row(server):
 
         assert at_once(create, range(50)) == {453: 1, 452: 49}
         assert key.metadata.count() == 1
+
+
+def in_own_connection(call: Callable[[], object]) -> None:
+    """A service called by a thread, as another process would: on a connection of its own, closed afterwards."""
+    try:
+        call()
+    except (Refused, ValidationError):
+        pass  # an answer, not an accident
+    finally:
+        connection.close()
+
+
+@pytest.mark.statement("S4")
+def test_no_activation_survives_a_block_and_none_passes_a_lowered_limit(server):
+    api_key = api_key_text()
+    for round_number in range(40):
+        key = LicenseKeyFactory(assigned=True, activation_limit=8)
+        lower = {"license_key": key.license_key, "changes": {"activation_limit": 3}, "actor": ACTOR}
+        work: list[Callable[[], object]] = [partial(in_own_connection, partial(update_license_key, **lower))]
+        if round_number % 2:
+            block = partial(block_license_key, license_key=key.license_key, actor=ACTOR)
+            work.insert(0, partial(in_own_connection, block))
+        for number in range(12):
+            for endpoint in ("activate", "deactivate") if number % 3 == 0 else ("activate",):
+                params = {"license_key": key.license_key, "identifier": f"host{number}"}
+                work.append(partial(server.code, endpoint, api_key, **params))
+        with ThreadPoolExecutor(len(work)) as pool:
+            codes = {future.result() for future in [pool.submit(call) for call in work[::-1]]}
+        assert codes <= {None, 300, 302, "400", 401, 204}
+        key.refresh_from_db()
+        live = key.activations.live().count()
+        assert live <= key.activation_limit
+        assert key.status == "assigned" or live == 0

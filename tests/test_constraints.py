@@ -1,0 +1,137 @@
+"""Every "never" of the models is a named constraint of the database, whoever writes."""
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from licenses import models
+from tests.factories import ActivationFactory, LicenseKeyFactory, OwnerFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def signing_key(number: int, **fields):
+    return models.SigningKey.objects.create(
+        bits=fields.pop("bits", 2048),
+        public_key="-",
+        private_key_locked=b"-",
+        fingerprint=str(number),
+        **fields,
+    )
+
+
+def two_metadata(**fields):
+    for _ in range(2):
+        models.LicenseKeyMetadata.objects.create(name="same", value="x", **fields)
+
+
+def two_product_metadata():
+    product = ProductFactory()
+    for _ in range(2):
+        models.ProductMetadata.objects.create(product=product, name="same", value="x")
+
+
+def two_activations():
+    key = LicenseKeyFactory(assigned=True)
+    for _ in range(2):
+        ActivationFactory(license_key=key, identifier="same")
+
+
+def two_global_keys():
+    signing_key(1)
+    signing_key(2)
+
+
+def two_keys_of_one_product():
+    product = ProductFactory()
+    signing_key(1, product=product)
+    signing_key(2, product=product)
+
+
+def two_unfinished_assignments():
+    for _ in range(2):
+        models.Assignment.objects.create(digest="same", source="x.csv")
+
+
+def two_assignment_rows():
+    assignment = models.Assignment.objects.create(digest="x", source="x.csv")
+    for line in (2, 3):
+        models.AssignmentRow.objects.create(assignment=assignment, digest="same", line=line, outcome="refused")
+
+
+def assigned_row_without_license_key():
+    assignment = models.Assignment.objects.create(digest="x", source="x.csv")
+    models.AssignmentRow.objects.create(assignment=assignment, digest="x", line=2, outcome="assigned")
+
+
+NEVER = {
+    "activation_one_per_key_and_identifier": two_activations,
+    "activation_identifier_not_empty": lambda: ActivationFactory(identifier=""),
+    "license_key_metadata_one_per_name": lambda: two_metadata(license_key=LicenseKeyFactory()),
+    "product_metadata_one_per_name": two_product_metadata,
+    "signing_key_one_active_global": two_global_keys,
+    "signing_key_one_active_per_product": two_keys_of_one_product,
+    "signing_key_status_valid": lambda: signing_key(1, status="lost"),
+    "signing_key_bits_valid": lambda: signing_key(1, bits=1024),
+    "product_status_valid": lambda: ProductFactory(status="maybe"),
+    "product_source_valid": lambda: ProductFactory(source="elsewhere"),
+    "license_key_status_valid": lambda: LicenseKeyFactory(assigned=True, status="expired"),
+    "license_key_not_empty": lambda: LicenseKeyFactory(license_key=""),
+    "license_key_validity_at_most_a_century": lambda: LicenseKeyFactory(validity_days=36_526),
+    "license_key_expires_only_when_assigned": lambda: LicenseKeyFactory(expires_at=timezone.now()),
+    "owner_one_per_email": lambda: [OwnerFactory(email="A@b.c"), OwnerFactory(email="a@B.C")],
+    "assignment_one_unfinished_per_file": two_unfinished_assignments,
+    "assignment_row_one_per_digest": two_assignment_rows,
+    "assignment_row_license_key_when_assigned": assigned_row_without_license_key,
+}
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_the_database_refuses_it_by_name(name):
+    with pytest.raises(IntegrityError) as error, transaction.atomic():
+        NEVER[name]()
+    if "UNIQUE" not in str(error.value):  # SQLite names the columns of a unique constraint instead
+        # an unknown status breaks two constraints, and PostgreSQL names the first of them
+        assert name in str(error.value) or (name == "license_key_status_valid" and OWNER_AND_DATE in str(error.value))
+
+
+OWNER_AND_DATE = "license_key_owner_and_date_when_assigned"
+
+
+@pytest.mark.parametrize("status", ["available", "assigned", "reserved", "blocked"])
+@pytest.mark.parametrize("owner", [True, False])
+@pytest.mark.parametrize("date", [True, False])
+def test_an_owner_and_a_date_exactly_when_the_status_needs_them(status, owner, date):
+    fields = {"owner": OwnerFactory() if owner else None, "assigned_at": timezone.now() if date else None}
+    allowed = {"available": [(0, 0)], "reserved": [(0, 0)], "assigned": [(1, 1)], "blocked": [(0, 0), (1, 1)]}
+    if (owner, date) in allowed[status]:
+        LicenseKeyFactory(status=status, **fields)
+        return
+    with pytest.raises(IntegrityError, match=OWNER_AND_DATE), transaction.atomic():
+        LicenseKeyFactory(status=status, **fields)
+
+
+def test_a_license_key_exists_once_over_all_products():
+    key = LicenseKeyFactory()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        LicenseKeyFactory(license_key=key.license_key)
+
+
+def test_a_retired_signing_key_makes_room_for_another():
+    signing_key(1, status="retired")
+    signing_key(2)
+
+
+def test_owners_without_an_address_are_many():
+    OwnerFactory(email="")
+    OwnerFactory(email="")
+
+
+def test_every_named_constraint_has_its_test():
+    named = {
+        constraint.name
+        for model in models.__dict__.values()
+        if isinstance(model, type) and hasattr(model, "_meta")
+        for constraint in model._meta.constraints
+    }
+    assert named == {*NEVER, OWNER_AND_DATE}
