@@ -90,11 +90,11 @@ def _label(target: models.Model) -> str:
     return str(target)[:255]
 
 
-def record_setting(kind: str, *, name: str, actor: str, address: str | None, source: str) -> None:
-    """The settings API's audit row: who, which field, and where its value comes from; never the value."""
+def record_setting(kind: str, *, name: str, actor: str, address: str | None, door: str, source: str) -> None:
+    """The audit row of a portal setting: who, through which door, which field, where its value comes from; no value."""
     AuditEvent.objects.create(
         kind=Kind(kind),
-        door=Door.SETTINGS,
+        door=Door(door),
         actor=actor[:255],
         address=address,
         object_type="setting",
