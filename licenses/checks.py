@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cryptography.fernet import InvalidToken
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
@@ -40,3 +41,17 @@ def check_global_signing_key(*, databases: Sequence[str] | None = None, **kwargs
     except DatabaseError:
         return [Warning("The database does not answer: the signing key is not checked.", id="licenses.W001")]
     return []
+
+
+@register("settings")
+def check_license_server(**kwargs: Any) -> list[CheckMessage]:
+    """The other portal is asked only when it is named whole; half a name would silently ask this one."""
+    if bool(settings.LICENSE_SERVER_URL) == bool(settings.LICENSE_SERVER_PUBLIC_KEY):
+        return []
+    return [
+        Warning(
+            "Only one of LICENSE_SERVER_URL and LICENSE_SERVER_PUBLIC_KEY is set, so the license is looked up here.",
+            hint="Set both, or neither.",
+            id="licenses.W002",
+        )
+    ]

@@ -1,4 +1,46 @@
+from typing import Any, NamedTuple
+
 from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+
+# The menu, in the order of how often staff need them; models that are not named follow by name
+ORDER = (
+    "LicenseKey",
+    "Owner",
+    "Activation",
+    "Product",
+    "ApiKey",
+    "SigningKey",
+    "Assignment",
+    "AuditEvent",
+)
+LATEST = 8  # audit events on the overview
+
+
+class Figure(NamedTuple):
+    """One number of the overview: its name in `reports.overview`, its title, and the list behind it."""
+
+    name: str
+    title: str
+    model: str
+    filters: dict[str, str]
+    tone: str = ""
+
+
+FIGURES = (
+    Figure("assigned", "Assigned license keys", "licensekey", {"status__exact": "assigned"}, "good"),
+    Figure("available", "Available license keys", "licensekey", {"status__exact": "available"}, "info"),
+    Figure("expiring", "Expiring in 30 days", "licensekey", {"expiry": "30"}, "warn"),
+    Figure("expired", "Expired", "licensekey", {"expiry": "expired"}, "warn"),
+    Figure("blocked", "Blocked", "licensekey", {"status__exact": "blocked"}, "bad"),
+    Figure("activations", "Active activations", "activation", {"state": "active"}),
+    Figure("owners", "Owners", "owner", {}),
+    Figure("products", "Active products", "product", {"status__exact": "active"}),
+)
 
 
 class PortalAdminSite(AdminSite):
@@ -7,3 +49,72 @@ class PortalAdminSite(AdminSite):
     site_title = "Licensing portal"
     site_header = "Licensing portal"
     index_title = "Overview"
+    empty_value_display = "—"
+    site_url = None  # there is no other site to view
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        overview = {"figures": self._figures(request), "steps": self._steps(request), "lines": self._latest(request)}
+        return super().index(request, overview | (extra_context or {}))
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        apps = super().get_app_list(request, app_label)
+        for app in apps:
+            app["models"].sort(key=_menu_place)
+        return sorted(apps, key=lambda app: app["app_label"] != "licenses")
+
+    def _figures(self, request: HttpRequest) -> list[dict[str, Any]]:
+        from licenses.reports import overview
+
+        shown = [figure for figure in FIGURES if self._may_view(request, figure.model)]
+        counts = overview(timezone.now()) if shown else {}
+        return [
+            {"title": figure.title, "count": counts[figure.name], "tone": figure.tone, "url": _list_url(figure)}
+            for figure in shown
+        ]
+
+    def _steps(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """What to do first; empty as soon as all of it is done, and for staff who may not do it."""
+        from licenses.reports import first_steps
+
+        done = first_steps()
+        if all(done.values()) or not request.user.has_perm("licenses.add_product"):
+            return []
+        return [
+            {
+                "title": "Create a product",
+                "text": "What you sell under license keys.",
+                "url": reverse("admin:licenses_product_add"),
+                "done": done["product"],
+            },
+            {
+                "title": "Import license keys",
+                "text": "From a CSV file with manage.py import_license_keys, or add the first one by hand.",
+                "url": reverse("admin:licenses_licensekey_add"),
+                "done": done["license_key"],
+            },
+            {
+                "title": "Create an API key",
+                "text": "For the shop that assigns license keys and the software that activates them.",
+                "url": reverse("admin:licenses_apikey_add"),
+                "done": done["api_key"],
+            },
+        ]
+
+    def _latest(self, request: HttpRequest) -> list[Any]:
+        from licenses.admin.display import described
+        from licenses.models import AuditEvent
+
+        return described(AuditEvent.objects.all()[:LATEST]) if self._may_view(request, "auditevent") else []
+
+    def _may_view(self, request: HttpRequest, model: str) -> bool:
+        return any(request.user.has_perm(f"licenses.{verb}_{model}") for verb in ("view", "change"))
+
+
+def _menu_place(model: dict[str, Any]) -> tuple[int, str]:
+    name = model["object_name"]
+    return (ORDER.index(name) if name in ORDER else len(ORDER), str(model["name"]))
+
+
+def _list_url(figure: Figure) -> str:
+    url = reverse(f"admin:licenses_{figure.model}_changelist")
+    return f"{url}?{urlencode(figure.filters)}" if figure.filters else url

@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models import Q
 
+from licenses.models.indexes import PrefixIndex
 from licenses.models.license_keys import LicenseKey
 
 
@@ -39,7 +40,7 @@ class Activation(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=("identifier",), name="activation_by_identifier"),
+            PrefixIndex(fields=("identifier",), name="activation_by_identifier"),
             models.Index(
                 fields=("license_key",),
                 name="activation_live",

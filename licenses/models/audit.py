@@ -1,6 +1,9 @@
 from dataclasses import dataclass
 
 from django.db import models
+from django.db.models import Q
+
+from licenses.models.indexes import PrefixIndex
 
 
 class Door(models.TextChoices):
@@ -37,7 +40,13 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ("-pk",)
-        indexes = [models.Index(fields=("object_type", "object_id", "-id"), name="audit_event_by_object")]
+        indexes = [
+            models.Index(fields=("object_type", "object_id", "-id"), name="audit_event_by_object"),
+            models.Index(fields=("kind", "-id"), name="audit_event_by_kind"),
+            # Programs call all day, people now and then: theirs are found without an index entry per call
+            models.Index(fields=("door", "-id"), name="audit_event_not_by_api", condition=~Q(door="api")),
+            PrefixIndex(fields=("actor",), name="audit_event_by_actor"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.object_label}"

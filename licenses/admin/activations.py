@@ -1,0 +1,87 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from licenses.admin.base import ReadOnlyAdmin
+from licenses.admin.display import badge, link, when
+from licenses.admin.filters import LiveFilter
+from licenses.admin.verbs import Verb
+from licenses.models import Activation
+from licenses.reports import Matches, find_activations
+from licenses.services.activations import deactivate_license
+
+DEACTIVATE = Verb(
+    name="deactivate_license",
+    label="Deactivate",
+    service=deactivate_license,
+    done="deactivated",
+    unchanged="inactive already",
+    explanation="The software no longer runs there, and another identifier can take the place.",
+    permission="deactivate",
+    dangerous=True,
+    applies=lambda activation: activation.is_live,
+)
+
+
+def state_badge(activation: Activation) -> str:
+    return badge("Active", "good") if activation.is_live else badge("Deactivated", "quiet")
+
+
+@admin.register(Activation)
+class ActivationAdmin(ReadOnlyAdmin):
+    verbs = (DEACTIVATE,)
+    list_display = ("identifier", "license_key_link", "state", "activated", "deactivated", "last_verified")
+    list_filter = (LiveFilter,)
+    link_filters = ("license_key__id__exact",)
+    list_select_related = ("license_key",)
+    search_fields = ("identifier",)
+    search_help_text = "The beginning of the identifier or of the license key."
+    ordering = ("-pk",)
+    sortable_by = ()
+    empty_text = "Activations appear when customers' software calls the activate endpoint with its license key."
+    readonly_fields = (
+        "identifier",
+        "license_key_link",
+        "state",
+        "activated",
+        "deactivated",
+        "last_verified",
+        "address",
+        "post_url",
+    )
+    fieldsets = ((None, {"fields": readonly_fields, "classes": ("facts",)}),)
+
+    def arguments_for(self, row: Activation) -> dict[str, Any]:
+        return {"license_key": row.license_key.license_key, "identifier": row.identifier}
+
+    def has_deactivate_permission(self, request: HttpRequest) -> bool:
+        """Deactivating changes the license key."""
+        return bool(request.user.has_perm("licenses.change_licensekey"))
+
+    def find(self, text: str) -> Matches:
+        return find_activations(text)
+
+    def history_target(self, obj: Activation) -> Model:
+        return obj.license_key
+
+    @admin.display(description="license key")
+    def license_key_link(self, activation: Activation) -> str:
+        return link(activation.license_key)
+
+    @admin.display(description="state")
+    def state(self, activation: Activation) -> str:
+        return state_badge(activation)
+
+    @admin.display(description="activated")
+    def activated(self, activation: Activation) -> str:
+        return when(activation.activated_at)
+
+    @admin.display(description="deactivated")
+    def deactivated(self, activation: Activation) -> str:
+        return when(activation.deactivated_at)
+
+    @admin.display(description="last verified")
+    def last_verified(self, activation: Activation) -> str:
+        return when(activation.last_verified_at)

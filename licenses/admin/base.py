@@ -1,0 +1,280 @@
+"""What every page of the admin has in common: bounded lists, changes through services, history from the audit trail."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
+from django.db import DataError, IntegrityError
+from django.db.models import Model, QuerySet
+from django.forms.formsets import DELETION_FIELD_NAME
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+from licenses.admin.display import described, list_url
+from licenses.admin.verbs import AT_ONCE, VerbsMixin, actor_of, is_pk
+from licenses.codes import Refused
+from licenses.models import AuditEvent
+from licenses.reports import Count, Matches, count_up_to, history_of
+from licenses.services.records import delete_record, is_used, save_record
+
+HISTORY_CAP = 100
+PANEL_CAP = 5  # audit events on an object's own page
+INLINE_CAP = 20
+
+
+class CappedPaginator(Paginator):
+    """Counts to 10,000 and then says "10,000+": counting a million rows takes longer than anybody waits for a list."""
+
+    @cached_property
+    def found(self) -> Count:
+        return count_up_to(self.object_list)  # type: ignore[arg-type]  # the admin pages querysets
+
+    @cached_property
+    def count(self) -> int:
+        return self.found.number
+
+
+class PortalChangeList(ChangeList):
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """A filter value the database cannot read is a wrong address, not a crash."""
+        try:
+            super().__init__(request, *args, **kwargs)
+        except (ValueError, OverflowError, DataError) as error:
+            raise IncorrectLookupParameters(error) from error
+        self.may_select_all = self.result_count <= AT_ONCE
+        if not self.is_popup:
+            self.title = _capitalized(self.opts.verbose_name_plural)
+
+
+class PickerSelect(AutocompleteSelect):
+    """Django's widget looks up whatever was chosen; what is no number was never on offer."""
+
+    def optgroups(self, name: str, value: Sequence[str], attrs: Any = None) -> Any:
+        return super().optgroups(name, [pk for pk in value if is_pk(str(pk))], attrs)
+
+
+def _capitalized(name: object) -> str:
+    return f"{str(name)[:1].upper()}{str(name)[1:]}"
+
+
+class PortalModelAdmin(VerbsMixin):
+    """`save_model` and `delete_model` go through services, so that every change leaves its audit row."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER  # they count every row once per choice
+    list_per_page = 50
+    list_max_show_all = 0
+    empty_text = ""  # what to do when the list is empty
+    with_history = True  # False for models whose rows have no audit events of their own
+    hidden = False  # True for models that are reached from others' pages
+    link_filters: tuple[str, ...] = ()  # filters that links use beside those of the list
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PortalChangeList
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return not self.hidden and super().has_module_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or not is_used(obj))
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Only the filters of the list: any other could read every row, or ask about columns that no page shows."""
+        filters = {getattr(entry, "parameter_name", entry) for entry in self.list_filter}
+        return lookup in self.link_filters or lookup.partition("__")[0] in filters
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.autocomplete_fields:
+            kwargs["widget"] = PickerSelect(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def find(self, text: str) -> Matches | None:
+        """The rows a search finds by index; None leaves it to Django's `search_fields`, for small tables."""
+        return None
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        text = search_term.replace("\0", "").strip()[:255]
+        matches = self.find(text) if text else None
+        if matches is None:
+            return super().get_search_results(request, queryset, text)
+        if matches.cut:
+            self.message_user(request, "There are more matches than these. Type more of it.", messages.INFO)
+        return queryset.filter(pk__in=matches.pks), False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        save_record(obj, created=not change, changed_fields=form.changed_data, actor=actor_of(request))
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        delete_record(obj, actor=actor_of(request))
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        formset.save(commit=False)
+        actor = actor_of(request)
+        for row in formset.deleted_objects:
+            delete_record(row, actor=actor)
+        for row, fields in formset.changed_objects:
+            save_record(row, created=False, changed_fields=fields, actor=actor)
+        for row in formset.new_objects:
+            save_record(row, created=True, changed_fields=(), actor=actor)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Somebody else was faster, after the form was checked: undo all of it and say so."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except (IntegrityError, ValidationError, Refused) as error:
+            return self._start_again(request, error)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().delete_view(request, *args, **kwargs)
+        except (IntegrityError, ValidationError, Refused) as error:
+            return self._start_again(request, error)
+
+    def _start_again(self, request: HttpRequest, error: Exception) -> HttpResponse:
+        reason = " ".join(error.messages) if isinstance(error, ValidationError) else "It was changed in the meantime."
+        self.message_user(request, f"Nothing was saved. {reason} Look at it again.", messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """One object at a time, whatever hangs on it: Django would first load every row that refers to it."""
+        return [str(obj) for obj in objs], {self.opts.verbose_name_plural: len(objs)}, set(), []
+
+    # The audit trail is the log; Django's own would be a second one that the other doors do not write
+
+    def log_addition(self, *args: Any) -> None: ...  # type: ignore[override]
+
+    def log_change(self, *args: Any) -> None: ...  # type: ignore[override]
+
+    def log_deletions(self, *args: Any) -> None: ...  # type: ignore[override]
+
+    def history_target(self, obj: Any) -> Model:
+        """Whose audit events the page shows."""
+        return obj
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        obj = context.get("original")
+        if obj is not None:
+            events = history_of(self.history_target(obj))[:PANEL_CAP] if self.with_history else []
+            context |= {
+                "title": _capitalized(self.opts.verbose_name),
+                "with_history": self.with_history,
+                "show_save_and_add_another": False,
+                "verbs": [verb for verb in self.verbs if self.may(request, verb) and verb.applies(obj)],
+                "latest": described(events),
+                "list_url": list_url(self.model),
+                "checkbox_name": ACTION_CHECKBOX_NAME,
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
+        if not self.has_view_or_change_permission(request, obj):
+            raise PermissionDenied
+        target = self.history_target(obj)
+        events = list(history_of(target)[: HISTORY_CAP + 1])
+        context = self.admin_site.each_context(request) | {
+            "title": "History",
+            "subtitle": str(obj),
+            "opts": self.opts,
+            "object": obj,
+            "lines": described(events[:HISTORY_CAP]),
+            "more": len(events) > HISTORY_CAP,
+            "all_url": list_url(AuditEvent, object_type=target._meta.model_name, object_id=target.pk),
+        }
+        request.current_app = self.admin_site.name  # as Django's own views do
+        return TemplateResponse(request, "admin/object_history.html", context)
+
+
+class ReadOnlyAdmin(PortalModelAdmin):
+    """Rows that are written elsewhere and only looked at here."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class NewestFormSet(BaseInlineFormSet):
+    """The newest rows alone on the page; a form that comes back may name any row of its parent."""
+
+    more = False
+
+    def get_queryset(self) -> Any:
+        if self.is_bound:
+            return super().get_queryset()
+        if not hasattr(self, "_newest"):
+            rows = list(super().get_queryset().order_by("-pk")[: INLINE_CAP + 1])
+            self._newest, self.more = rows[:INLINE_CAP], len(rows) > INLINE_CAP
+        return self._newest
+
+    def clean(self) -> None:
+        """Django's inline forms leave out every constraint that names the parent; here they are checked."""
+        super().clean()
+        for form in self.forms:
+            if form.has_changed() and not form.errors and not form.cleaned_data.get(DELETION_FIELD_NAME):
+                try:
+                    form.instance.validate_constraints()
+                except ValidationError as error:
+                    form.add_error(None, error)
+
+    @property
+    def all_url(self) -> str:
+        return list_url(self.fk.model, **{f"{self.fk.name}__id__exact": self.instance.pk})
+
+
+class ReadOnlyFormSet(NewestFormSet):
+    """Rows that a page shows and never takes back: nothing that is posted for them is read."""
+
+    new_objects: list[Any] = []
+    changed_objects: list[Any] = []
+    deleted_objects: list[Any] = []
+
+    def __init__(self, data: Any = None, files: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+    def is_valid(self) -> bool:
+        return True
+
+    def save(self, commit: bool = True) -> list[Any]:
+        return []
+
+
+class NewestInline(admin.TabularInline):
+    """A table of the newest rows of an object, with a link to the list of all of them."""
+
+    formset: type[BaseInlineFormSet] = NewestFormSet
+    template = "admin/edit_inline/newest.html"
+    extra = 0
+
+
+class ReadOnlyInline(NewestInline):
+    formset = ReadOnlyFormSet
+    max_num = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

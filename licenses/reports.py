@@ -1,0 +1,174 @@
+"""Reads behind lists, searches and the overview. Each is bounded: a million rows cost what ten thousand do."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.db.models import IntegerField, Model, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Concat, Lower
+
+from licenses.models import Activation, ApiKey, AuditEvent, LicenseKey, Owner, Product
+
+COUNT_CAP = 10_000  # a list says "10,000+" instead of counting further
+ROW_COUNT_CAP = 1_000  # the same for a count inside a row of a list
+MATCH_CAP = 500  # a search looks at this many matches of each kind
+EXPIRING_DAYS = 30
+LAST_CHARACTER = "\U0010ffff"
+
+
+class Count(NamedTuple):
+    """A number of rows, and whether there are more than that."""
+
+    number: int
+    more: bool
+
+    def __str__(self) -> str:
+        return f"{self.number:,}{'+' if self.more else ''}"
+
+
+def capped(number: int, cap: int) -> Count:
+    """What a count that stopped at `cap` + 1 says."""
+    return Count(min(number, cap), number > cap)
+
+
+def count_up_to(rows: QuerySet[Any], cap: int = COUNT_CAP) -> Count:
+    return capped(rows.order_by().values("pk")[: cap + 1].count(), cap)
+
+
+class CountUpTo(Subquery):
+    """How many rows a correlated query finds, counting to `ROW_COUNT_CAP` + 1 at most."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+
+    def __init__(self, rows: QuerySet[Any]) -> None:
+        super().__init__(rows.order_by().values("pk")[: ROW_COUNT_CAP + 1])
+
+
+# Counts are subqueries, not joins: a join with GROUP BY reads and sorts every row of both tables before it can show the
+# first page, a subquery runs for the fifty rows of the page alone, each on an index.
+
+
+def with_license_key_counts(rows: QuerySet[Any], field: str) -> QuerySet[Any]:
+    """Products or owners with `license_key_count`; `field` is the license key's foreign key to them."""
+    return rows.annotate(license_key_count=CountUpTo(LicenseKey.objects.filter(**{field: OuterRef("pk")})))
+
+
+def with_stock(products: QuerySet[Product]) -> QuerySet[Product]:
+    """Products with `available_count`, the license keys left to assign."""
+    return products.annotate(available_count=CountUpTo(LicenseKey.objects.available().filter(product=OuterRef("pk"))))
+
+
+def with_live_activations(license_keys: QuerySet[LicenseKey]) -> QuerySet[LicenseKey]:
+    """License keys with `live_count`."""
+    return license_keys.annotate(live_count=CountUpTo(Activation.objects.live().filter(license_key=OuterRef("pk"))))
+
+
+class Matches(NamedTuple):
+    """What a search found. `cut` says that there are more than these."""
+
+    pks: set[int]
+    cut: bool
+
+
+def find_license_keys(text: str) -> Matches:
+    """License keys by the beginning of their text, reference, owner's e-mail or name, or of an identifier.
+
+    One query per index instead of one OR over joins, which no database can answer from indexes.
+    """
+    owners = find_owners(text)
+    matches = _first_matches(
+        LicenseKey.objects.filter(_starts_with("license_key", text) | _starts_with("license_key", text.upper())),
+        LicenseKey.objects.filter(_starts_with("reference", text)),
+        LicenseKey.objects.filter(owner__in=owners.pks),
+        Activation.objects.filter(_starts_with("identifier", text)).values_list("license_key", flat=True),
+    )
+    return Matches(matches.pks, matches.cut or owners.cut)
+
+
+def find_owners(text: str) -> Matches:
+    """Owners by the beginning of their e-mail address or name, whatever its case."""
+    owners = Owner.objects.alias(folded_email=Lower("email"), folded_name=Lower("name"))
+    return _first_matches(
+        owners.filter(_starts_with("folded_email", Lower(Value(text)))),
+        owners.filter(_starts_with("folded_name", Lower(Value(text)))),
+    )
+
+
+def find_activations(text: str) -> Matches:
+    """Activations by the beginning of their identifier or of their license key."""
+    license_keys = _first_matches(LicenseKey.objects.filter(_starts_with("license_key", text)))
+    return _first_matches(
+        Activation.objects.filter(_starts_with("identifier", text)),
+        Activation.objects.filter(license_key__in=license_keys.pks),
+    )
+
+
+def find_audit_events(text: str) -> Matches:
+    """The newest audit events about one license key or owner, named in full, or by who began with `text`."""
+    license_keys = LicenseKey.objects.filter(license_key=text).values_list("pk", flat=True)
+    owners = Owner.objects.with_email(text).values_list("pk", flat=True)
+    return _first_matches(
+        AuditEvent.objects.filter(object_type="licensekey", object_id__in=list(license_keys)).order_by("-pk"),
+        AuditEvent.objects.filter(object_type="owner", object_id__in=list(owners)).order_by("-pk"),
+        AuditEvent.objects.filter(_starts_with("actor", text)).order_by("-pk"),
+    )
+
+
+def _first_matches(*searches: QuerySet[Any]) -> Matches:
+    found = [list(_pks(rows)[: MATCH_CAP + 1]) for rows in searches]
+    return Matches(
+        {pk for pks in found for pk in pks[:MATCH_CAP]},
+        any(len(pks) > MATCH_CAP for pks in found),
+    )
+
+
+def _pks(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """The primary keys, unless the search says which column it is after.
+
+    The models' own order is dropped: for it a database would rather read the table from its end than the index.
+    """
+    rows = rows if rows.query.order_by else rows.order_by()
+    return rows if rows.query.values_select else rows.values_list("pk", flat=True)
+
+
+def _starts_with(field: str, text: str | Lower) -> Q:
+    """Rows whose `field` begins with `text`, by index: LIKE on PostgreSQL; on SQLite, whose LIKE reads all, a range."""
+    if connection.vendor == "sqlite":
+        prefix = Value(text) if isinstance(text, str) else text
+        return Q((f"{field}__gte", text), (f"{field}__lt", Concat(prefix, Value(LAST_CHARACTER))))
+    return Q((f"{field}__startswith", text))
+
+
+def history_of(target: Model) -> QuerySet[AuditEvent]:
+    """What happened to one object, the newest first."""
+    return AuditEvent.objects.filter(object_type=target._meta.model_name, object_id=target.pk)
+
+
+def live_activations_of(license_keys: Iterable[LicenseKey]) -> int:
+    return Activation.objects.live().filter(license_key__in=[row.pk for row in license_keys]).count()
+
+
+def overview(at: datetime) -> dict[str, Count]:
+    """The figures of the overview by name, each counted to `COUNT_CAP`."""
+    license_keys = LicenseKey.objects
+    return {
+        "assigned": count_up_to(license_keys.filter(status=LicenseKey.Status.ASSIGNED)),
+        "available": count_up_to(license_keys.available()),
+        "expiring": count_up_to(license_keys.expiring(after=at, before=at + timedelta(days=EXPIRING_DAYS))),
+        "expired": count_up_to(license_keys.expired(at)),
+        "blocked": count_up_to(license_keys.filter(status=LicenseKey.Status.BLOCKED)),
+        "activations": count_up_to(Activation.objects.live()),
+        "owners": count_up_to(Owner.objects.all()),
+        "products": count_up_to(Product.objects.filter(status=Product.Status.ACTIVE)),
+    }
+
+
+def first_steps() -> dict[str, bool]:
+    """What a new portal needs before a shop can use it, and whether it is there."""
+    return {
+        "product": Product.objects.exists(),
+        "license_key": LicenseKey.objects.exists(),
+        "api_key": ApiKey.objects.exists(),
+    }

@@ -1,0 +1,102 @@
+"""Reads behind lists and the overview: right, bounded, and from indexes on either database."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.models import Value
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from licenses import reports
+from licenses.models import Activation, AuditEvent, LicenseKey, Owner, Product
+from tests.factories import ActivationFactory, LicenseKeyFactory, OwnerFactory, ProductFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def plan(rows) -> str:
+    """How the database finds these rows when it may not simply read a small table from end to end."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    return rows.order_by().explain()
+
+
+@pytest.mark.parametrize(
+    ("rows", "field", "index"),
+    [
+        (LicenseKey.objects, "license_key", "license_key"),
+        (LicenseKey.objects, "reference", "reference"),
+        (Activation.objects, "identifier", "activation_by_identifier"),
+        (AuditEvent.objects, "actor", "audit_event_by_actor"),
+    ],
+)
+def test_it_finds_a_beginning_by_index(rows, field, index):
+    steps = plan(rows.filter(reports._starts_with(field, "abc")))
+    assert index in steps
+    assert "Index Cond" in steps or "SEARCH" in steps
+
+
+@pytest.mark.parametrize(("field", "index"), [("email", "owner_by_email"), ("name", "owner_by_name")])
+def test_it_finds_an_owner_without_case_by_index(field, index):
+    folded = Owner.objects.alias(folded=Lower(field))
+    steps = plan(folded.filter(reports._starts_with("folded", Lower(Value("ABC")))))
+    assert index in steps or "owner_one_per_email" in steps
+    assert "Index Cond" in steps or "SEARCH" in steps
+
+
+def test_it_finds_a_kind_of_event_by_index():
+    assert "audit_event_by_kind" in plan(AuditEvent.objects.filter(kind="license_key.blocked"))
+
+
+@pytest.mark.skipif("sqlite" in settings.DATABASES["default"]["ENGINE"], reason="SQLite uses no partial index here")
+def test_it_finds_what_people_did_by_an_index_that_calls_of_programs_do_not_fill():
+    assert "audit_event_not_by_api" in plan(AuditEvent.objects.filter(door="admin"))
+
+
+def test_it_finds_owners_by_the_beginning_of_address_or_name():
+    ada = OwnerFactory(name="Ada Lovelace", email="Countess@example.com")
+    OwnerFactory(name="Grace Hopper", email="grace@example.com")
+    for text in ("ada", "ADA LOVE", "countess@", "COUNTESS@EXAMPLE.COM"):
+        assert reports.find_owners(text) == ({ada.pk}, False)
+    assert reports.find_owners("lovelace").pks == set()
+
+
+def test_it_stops_a_search_at_its_cap_and_says_so():
+    Owner.objects.bulk_create([Owner(name=f"Ada {number}") for number in range(reports.MATCH_CAP + 1)])
+    matches = reports.find_owners("ada")
+    assert (len(matches.pks), matches.cut) == (reports.MATCH_CAP, True)
+    license_key = LicenseKeyFactory(assigned=True, owner=Owner.objects.first())
+    assert reports.find_license_keys("ada").cut
+    assert reports.find_license_keys(license_key.license_key) == ({license_key.pk}, False)
+
+
+def test_it_counts_up_to_a_cap():
+    ProductFactory.create_batch(3)
+    counts = [reports.count_up_to(Product.objects.all(), cap) for cap in (2, 3, 4)]
+    assert [str(count) for count in counts] == ["2+", "3", "3"]
+
+
+def test_it_counts_in_rows_by_subquery():
+    product = ProductFactory()
+    LicenseKeyFactory.create_batch(2, product=product)
+    active = LicenseKeyFactory(product=product, assigned=True)
+    ActivationFactory.create_batch(2, license_key=active)
+    ActivationFactory(license_key=active, deactivated_at=timezone.now())
+    counted = reports.with_stock(reports.with_license_key_counts(Product.objects.all(), "product")).get()
+    assert (counted.license_key_count, counted.available_count) == (3, 2)
+    assert reports.with_live_activations(LicenseKey.objects.filter(pk=active.pk)).get().live_count == 2
+    assert reports.live_activations_of([active]) == 2
+
+
+def test_it_counts_for_the_overview():
+    now = timezone.now()
+    LicenseKeyFactory.create_batch(2)
+    LicenseKeyFactory(assigned=True, expires_at=now + timedelta(days=29))
+    LicenseKeyFactory(assigned=True, expires_at=now + timedelta(days=31))
+    LicenseKeyFactory(expired=True)
+    LicenseKeyFactory(status="blocked")
+    counts = {name: count.number for name, count in reports.overview(now).items() if name not in ("products", "owners")}
+    assert counts == {"assigned": 3, "available": 2, "expiring": 1, "expired": 1, "blocked": 1, "activations": 0}
