@@ -23,6 +23,8 @@ CHOSEN = {
     "license-key-1440-light",
     "api-key-created-1440-light",
     "license-key-390-dark",
+    "settings-locked-1440-light",
+    "settings-locked-390-dark",
 }
 SIZES = {"1440": (1440, 900), "390": (390, 844)}
 
@@ -63,7 +65,7 @@ def pages(license_key: LicenseKey) -> dict[str, str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_screenshots(admin, live_server, size, scheme):
+def test_screenshots(admin, live_server, monkeypatch, size, scheme):
     def shoot(name: str) -> None:
         name = f"{name}-{size}-{scheme}"
         folder = os.environ.get("SCREENSHOTS") or (DOCS if name in CHOSEN else "")
@@ -92,6 +94,9 @@ def test_screenshots(admin, live_server, size, scheme):
     admin.get_by_label("Assign license keys").check()
     admin.get_by_role("button", name="Save", exact=True).click()
     shoot("api-key-created")
+    monkeypatch.setenv("LICENSE_KEY", "RTM0X-GFPH5-J2T8B-N0WWV-Y4G21")
+    admin.goto(f"{live_server.url}/admin/settings_api/setting/")
+    shoot("settings-locked")
     ApiKey.objects.all().delete()
     admin.context.clear_cookies()
     admin.goto(f"{live_server.url}/admin/")
