@@ -22,14 +22,19 @@ class Signer(NamedTuple):
     private_key: RSAPrivateKey
 
 
-@transaction.atomic
 def create_signing_key(*, product: Product | None, bits: int | None = None, actor: Actor) -> SigningKey:
     """A new active key for the product, or the global one for `product=None`; the active one before it retires.
 
     `bits` is 2048, 3072 or 4096 (default SIGNING_KEY_BITS); ValueError otherwise. Old signatures stay valid: a
     retired key keeps its public half.
     """
+    # Before the transaction: making a large key takes seconds, in which SQLite would let nobody else write
     private_key = signing.generate_private_key(bits or settings.SIGNING_KEY_BITS)
+    return _put_in_use(private_key, product=product, actor=actor)
+
+
+@transaction.atomic
+def _put_in_use(private_key: RSAPrivateKey, *, product: Product | None, actor: Actor) -> SigningKey:
     _retire_active(product, actor=actor)
     public_key = signing.public_pem(private_key)
     signing_key = SigningKey.objects.create(

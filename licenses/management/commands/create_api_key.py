@@ -1,0 +1,61 @@
+"""Give a program the right to call the portal."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from licenses.management.base import PortalCommand, whole_number
+from licenses.models import Capability
+from licenses.services.api_keys import create_api_key
+
+LONGEST = 36_525  # days: a hundred years
+
+
+class Command(PortalCommand):
+    help = (
+        "Create an API key and print it, alone, on standard output. It is shown this once and stored nowhere: "
+        "put it into the program's configuration at once."
+    )
+    examples = f"""\
+  KEY=$(manage.py create_api_key "Web shop" --capability assign-license-key --network 203.0.113.0/24)
+  manage.py create_api_key "Desktop app" --capability verify --capability activate --capability deactivate
+  manage.py create_api_key "Operations" --all --expires-in-days 90
+
+capabilities:
+  {chr(10).join(f"{value:<25} {label}" for value, label in Capability.choices).replace(chr(10), chr(10) + "  ")}
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="Who or what uses the API key.")
+        capabilities = parser.add_mutually_exclusive_group(required=True)
+        capabilities.add_argument(
+            "--capability",
+            action="append",
+            choices=Capability.values,
+            metavar="CAPABILITY",
+            default=[],
+            help="What it may do (see below); repeat it for several.",
+        )
+        capabilities.add_argument("--all", action="store_true", help="It may do everything, settings included.")
+        parser.add_argument(
+            "--network",
+            action="append",
+            default=[],
+            help="Where it may be used from, like 203.0.113.7 or 203.0.113.0/24; repeat it for several. "
+            "Without it: from anywhere.",
+        )
+        parser.add_argument("--expires-in-days", type=whole_number(1, LONGEST), help="Without it: it does not expire.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        days = options["expires_in_days"]
+        api_key, text = create_api_key(
+            name=options["name"].strip(),
+            capabilities=Capability.values if options["all"] else list(dict.fromkeys(options["capability"])),
+            allowed_networks=options["network"],
+            expires_at=timezone.now() + timedelta(days=days) if days else None,
+            actor=self.actor,
+        )
+        self.stdout.write(text)
+        self.say(f"API key “{api_key.name}” created. It is not shown again.")
