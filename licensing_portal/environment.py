@@ -1,7 +1,9 @@
 """Reading variables strictly: what django-environ would guess about, the portal refuses by name."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import environ
 from cryptography.fernet import Fernet
@@ -19,7 +21,24 @@ _WORDS = {
     "0": False,
 }
 
+SECRETS_FILE = "secrets.env"
 env = environ.FileAwareEnv()  # NAME_FILE names a file that holds the value of NAME
+
+
+def read_files(base_dir: Path) -> Path:
+    """Take the variables of .env, then the secrets that `make run` made; what is set already wins. Returns DATA_DIR.
+
+    A relative DATA_DIR counts from `base_dir`, so that every command finds the same folder.
+    """
+    _read_file(base_dir / ".env")
+    data_dir = base_dir / (env.ENVIRON.get("DATA_DIR", "").strip() or "data")
+    _read_file(data_dir / SECRETS_FILE)
+    return data_dir
+
+
+def _read_file(path: Path) -> None:
+    if path.is_file():
+        environ.Env.read_env(path)
 
 
 def read(name: str, parse: Callable[[str], T], expected: str, default: Any) -> T:
@@ -32,8 +51,8 @@ def read(name: str, parse: Callable[[str], T], expected: str, default: Any) -> T
         return default
     try:
         return parse(text)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ImproperlyConfigured(f"The environment variable {name} must be {expected}.") from error
+    except (ValueError, KeyError, TypeError):
+        raise ImproperlyConfigured(f"The environment variable {name} must be {expected}.") from None
 
 
 def boolean(name: str, *, default: bool) -> bool:
@@ -87,13 +106,17 @@ def fernet_keys(name: str) -> list[str]:
 
 def database(name: str, *, default: str) -> dict[str, Any]:
     """A DATABASES entry from a URL, sqlite:/// or postgres://, with what each engine needs to be safe here."""
-    config = read(name, lambda text: dict(environ.Env.db_url_config(text)), "a database URL", None)
-    config = config or dict(environ.Env.db_url_config(default))
-    if config["ENGINE"] == "django.db.backends.sqlite3":
-        return _sqlite(config)
-    if config["ENGINE"] == "django.db.backends.postgresql":
-        return _postgresql(config)
-    raise ImproperlyConfigured(f"The environment variable {name} must be a sqlite:/// or postgres:// URL.")
+    return read(name, _database, "a sqlite:/// or postgres:// URL", None) or _database(default)
+
+
+def _database(url: str) -> dict[str, Any]:
+    """django-environ takes a text that is no URL for no database at all, so the scheme is looked at first."""
+    complete = {"sqlite": _sqlite, "postgres": _postgresql, "postgresql": _postgresql}[url.partition("://")[0]]
+    return complete(dict(environ.Env.db_url_config(url)))
+
+
+def sqlite_url(path: Path) -> str:
+    return f"sqlite:///{quote(str(path))}"
 
 
 def _sqlite(config: dict[str, Any]) -> dict[str, Any]:

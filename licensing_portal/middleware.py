@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -10,6 +11,8 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 # /v1/x, /api/v1/x and /api/api/v1/x, with any slashes doubled: how existing programs ask (protocol, D18)
 _V1 = re.compile(r"^/+(?:api/+){0,2}v1(?=/|$)")
+# 203.0.113.7, 203.0.113.7:4711, 2001:db8::7, [2001:db8::7]:4711, fe80::7%eth0
+_ADDRESS = re.compile(r"\[?([0-9.]+|[0-9A-Fa-f:.]+)(?:%[^\]]*)?\]?(?::[0-9]+)?")
 
 
 def client_address(get_response: GetResponse) -> GetResponse:
@@ -20,9 +23,19 @@ def client_address(get_response: GetResponse) -> GetResponse:
         forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
         if count and len(forwarded) >= count and forwarded[-count]:
             request.META["REMOTE_ADDR"] = forwarded[-count]
+        request.META["REMOTE_ADDR"] = _plain_address(request.META.get("REMOTE_ADDR", ""))
         return get_response(request)
 
     return middleware
+
+
+def _plain_address(text: str) -> str:
+    """The IP address without a port, as some proxies write one, and without a zone; empty when there is none."""
+    match = _ADDRESS.fullmatch(text)
+    try:
+        return str(ip_address(match[1])) if match else ""
+    except ValueError:
+        return ""
 
 
 def protocol_paths(get_response: GetResponse) -> GetResponse:

@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-import environ
-
 from licensing_portal import environment as var
+from licensing_portal import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-environ.Env.read_env(BASE_DIR / ".env")
-DATA_DIR = Path(var.env.ENVIRON.get("DATA_DIR") or BASE_DIR / "data")
-environ.Env.read_env(DATA_DIR / "secrets.env")  # what `make run` made; a variable that is set already wins
+DATA_DIR = var.read_files(BASE_DIR)
 
 # Core
 
@@ -70,7 +67,7 @@ TEMPLATES = [
 
 # Stores
 
-DATABASES = {"default": var.database("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}")}
+DATABASES = {"default": var.database("DATABASE_URL", default=var.sqlite_url(DATA_DIR / "portal.sqlite3"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": var.cache("CACHE_URL")}
 
@@ -104,27 +101,7 @@ STORAGES = {
 
 # Logs go to standard error, one line an event, without secrets
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "licensing_portal.logs.ScrubbingFormatter",
-            "format": "{asctime} {levelname} {name}: {message}",
-            "style": "{",
-        },
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {
-        "handlers": ["stderr"],
-        "level": var.word("LOG_LEVEL", default="INFO", among=("DEBUG", "INFO", "WARNING", "ERROR")),
-    },
-    # Django's own handlers mail and print on their own; here everything takes the one way above
-    "loggers": {
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.db.backends": {"level": "INFO"},
-    },
-}
+LOGGING = logs.to_stderr(var.word("LOG_LEVEL", default="INFO", among=("DEBUG", "INFO", "WARNING", "ERROR")))
 
 # REST
 
@@ -134,14 +111,14 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_THROTTLE_RATES": {"settings": f"{var.integer('SETTINGS_REQUESTS_PER_MINUTE', default=60, low=1)}/min"},
-    "NUM_PROXIES": None,  # middleware.client_address has set REMOTE_ADDR already
+    "NUM_PROXIES": 0,  # X-Forwarded-For is the caller's own text; middleware.client_address has set REMOTE_ADDR already
     "UNAUTHENTICATED_USER": None,
 }
 
 # The portal
 
 PRODUCT_SIGNING_KEYS = var.boolean("PRODUCT_SIGNING_KEYS", default=True)
-SIGNING_KEY_BITS = var.integer("SIGNING_KEY_BITS", default=2048, low=2048, high=4096)
+SIGNING_KEY_BITS = int(var.word("SIGNING_KEY_BITS", default="2048", among=("2048", "3072", "4096")))
 LICENSE_SERVER_URL = var.env.ENVIRON.get("LICENSE_SERVER_URL", "")
 LICENSE_SERVER_PUBLIC_KEY = var.env.ENVIRON.get("LICENSE_SERVER_PUBLIC_KEY", "")
 LICENSE_SERVER_API_KEY = var.env.ENVIRON.get("LICENSE_SERVER_API_KEY", "")

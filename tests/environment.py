@@ -3,13 +3,18 @@
 DATABASE_URL decides the database: nothing for SQLite, a postgres:// URL for PostgreSQL. `make test` runs both.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-WORK_DIR = Path(os.environ.setdefault("TEST_WORK_DIR", tempfile.mkdtemp(prefix="portal-tests-")))
+if not os.environ.get("TEST_WORK_DIR"):  # `make test` gives one and removes it
+    os.environ["TEST_WORK_DIR"] = tempfile.mkdtemp(prefix="portal-tests-")
+    atexit.register(shutil.rmtree, os.environ["TEST_WORK_DIR"], ignore_errors=True)
+WORK_DIR = Path(os.environ["TEST_WORK_DIR"])
 (WORK_DIR / "staticfiles").mkdir(parents=True, exist_ok=True)  # WhiteNoise asks for it
 os.environ["DATA_DIR"] = str(WORK_DIR)
 os.environ["SECRET_KEY"] = "for-tests-only-" + "x" * 40

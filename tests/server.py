@@ -18,6 +18,7 @@ from tests.environment import WORK_DIR
 from tests.protocol import check_envelope
 
 ROOT = Path(__file__).resolve().parent.parent
+SERVER = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
 START_SECONDS = 60
 
 
@@ -65,24 +66,24 @@ class Server:
         return http.json()["response"]["code"]
 
 
+def server_environment(port: int, **variables: str) -> dict[str, str]:
+    """For a server process on the test's database."""
+    own = {"PORT": str(port), "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "licensing_portal.settings"}
+    return os.environ | own | variables
+
+
 @contextlib.contextmanager
 def running_portal(*, workers: int = 2, threads: int = 4, **variables: str) -> Iterator[Server]:
     """Start gunicorn on the test database and stop it; its log is kept for the scan for secrets."""
     port = free_port()
-    log = WORK_DIR / f"server-{port}.log"
-    command = [
-        *(sys.executable, "-m", "gunicorn", "licensing_portal.wsgi", "--no-control-socket"),
-        *("--bind", f"127.0.0.1:{port}", "--workers", str(workers), "--threads", str(threads)),
-        *("--worker-class", "gthread", "--graceful-timeout", "5", "--keep-alive", "30"),
-    ]
-    environment = os.environ | {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "licensing_portal.settings"}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment | variables, stdout=output, stderr=subprocess.STDOUT
-        )
+    server = Server(port, WORK_DIR / f"server-{port}.log")
+    environment = server_environment(port, PROCESSES=str(workers), THREADS=str(threads), **variables)
+    with server.log.open("wb") as output:
+        process = subprocess.Popen(SERVER, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
-        yield _started(Server(port, log), process)
+        yield _started(server, process)
     finally:
+        server.pool.clear()  # gunicorn waits two seconds for connections that are kept alive
         process.terminate()
         process.wait(timeout=30)
 

@@ -7,6 +7,7 @@ from django.db import OperationalError
 
 from licenses.api import activations
 from licenses.codes import Code
+from licenses.models import SigningKey
 from licenses.services import signing_keys
 from tests.factories import ActivationFactory
 
@@ -151,6 +152,23 @@ def test_a_process_that_never_saw_a_key_still_answers_503(portal, sent, monkeypa
     http = portal.client.post("/api/v1/verify", sent)
     assert http.status_code == 503
     assert json.loads(http.content)["signature"] == "Private key not set"
+
+
+@pytest.mark.statement("S24")
+def test_without_a_global_key_every_answer_says_that_it_is_not_signed(portal, sent):
+    """The server does not start so; if the key goes while it runs, what answers still is the protocol's envelope."""
+    SigningKey.objects.update(status="compromised")
+    for endpoint, code in (("verify", 199), ("nonsense", 166)):
+        envelope = portal.client.post(f"/v1/{endpoint}", sent | {"api_key": portal.api_key}).json()
+        assert envelope["response"]["code"] == code
+        assert envelope["signature"] == "Private key not set"
+
+
+@pytest.mark.statement("S28")
+def test_a_signing_key_that_no_vault_key_opens_is_199(portal, sent, global_key):
+    SigningKey.objects.filter(pk=global_key.pk).update(private_key_locked=b"gAAAA")
+    envelope = portal.client.post("/v1/verify", sent | {"api_key": portal.api_key}).json()
+    assert (envelope["response"]["code"], envelope["signature"]) == (199, "Private key not set")
 
 
 @pytest.mark.statement("S26")

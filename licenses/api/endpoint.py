@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.core.exceptions import ImproperlyConfigured, RequestDataTooBig, SuspiciousOperation
+from django.db import Error, InterfaceError, OperationalError
 from django.http import HttpResponse, QueryDict, UnreadablePostError
 from rest_framework.exceptions import MethodNotAllowed, ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
@@ -26,6 +27,7 @@ from licenses.services import signing_keys
 logger = logging.getLogger(__name__)
 
 DATABASE_AWAY = (OperationalError, InterfaceError)
+NO_USABLE_KEY = (ImproperlyConfigured, InvalidToken)  # there is none, or none that VAULT_KEYS open
 FAILURES: dict[type[Exception], Code] = {  # the first that fits
     UnsupportedMediaType: Code.UNSUPPORTED_MEDIA_TYPE,
     MethodNotAllowed: Code.METHOD_NOT_ALLOWED,
@@ -135,17 +137,22 @@ def seal_reply(reply: Reply) -> HttpResponse:
     of_product = reply.code.value.signed_by is SignedBy.PRODUCT
     try:
         signer = signing_keys.signer_for(reply.product_id if of_product else None)
-    except DATABASE_AWAY:
-        return seal_failure(Code.SERVICE_UNAVAILABLE)
+    except (Error, *NO_USABLE_KEY) as exc:
+        return answer_failure(exc)
     return _respond(reply.code, reply.fields, signer)
 
 
 def seal_failure(code: Code) -> HttpResponse:
-    """A sealed answer without details; with the database away, under the global key that this process saw last."""
+    """A sealed answer without details, signed with the global key.
+
+    With the database away it is the one that this process saw last; without one the protocol's "Private key not set".
+    """
     try:
         signer: signing_keys.Signer | None = signing_keys.signer_for(None)
-    except DATABASE_AWAY:
+    except Error:
         signer = signing_keys.global_signer_seen_last()
+    except NO_USABLE_KEY:
+        signer = None
     return _respond(code, {}, signer)
 
 

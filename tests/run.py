@@ -1,0 +1,141 @@
+"""`make test`: the suite on SQLite, then on a real PostgreSQL, and in plain words what ran, what did not and why.
+
+PostgreSQL is the one at TEST_DATABASE_URL, else one on this machine that lets us in, else an embedded one;
+TEST_POSTGRES=embedded goes straight to the last.
+"""
+
+import getpass
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import psycopg
+
+from tests.postgres import embedded
+
+OLDEST = 140_000  # PostgreSQL 14: what this Django supports
+PROCESSES = ("-n", "2", "--dist", "loadgroup")
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where the suite runs; an empty URL is SQLite."""
+
+    name: str
+    where: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    database: Database
+    passed: bool
+    words: str
+    skipped: Counter[str]
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # so that the servers are stopped too
+    arguments = sys.argv[1:]
+    results = [run_suite(Database(f"SQLite {sqlite3.sqlite_version}", "in a file"), arguments)]
+    absent = ""
+    try:
+        with some_postgres() as database:
+            results.append(run_suite(database, arguments))
+    except (RuntimeError, FileNotFoundError, psycopg.Error) as problem:
+        absent = str(problem).strip()
+    report(results, absent)
+    return 0 if all(result.passed for result in results) and not (absent and must_have_postgres()) else 1
+
+
+def must_have_postgres() -> bool:
+    return bool(os.environ.get("REQUIRE_POSTGRES") or os.environ.get("TEST_DATABASE_URL"))
+
+
+@contextmanager
+def some_postgres() -> Iterator[Database]:
+    """The first PostgreSQL there is. Raises with the reason when there is none."""
+    url = os.environ.get("TEST_DATABASE_URL", "")
+    if url:
+        yield Database(f"PostgreSQL {version_of(url)}", "at TEST_DATABASE_URL", url)
+    elif os.environ.get("TEST_POSTGRES") != "embedded" and (url := on_loopback()):
+        yield Database(f"PostgreSQL {version_of(url)}", "at 127.0.0.1:5432", url)
+    else:
+        with embedded() as url:
+            yield Database(f"PostgreSQL {version_of(url)}", "embedded, started for this run", url)
+
+
+def on_loopback() -> str:
+    """The URL of a PostgreSQL here that lets us make databases without a password, else nothing."""
+    for user in dict.fromkeys(("postgres", getpass.getuser())):
+        url = f"postgres://{user}@127.0.0.1:5432/licensing_portal"
+        try:
+            with connected(url) as connection:
+                may = connection.execute("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")
+                if may.fetchone() == (True,) and connection.info.server_version >= OLDEST:
+                    return url
+        except psycopg.OperationalError:
+            continue
+    return ""
+
+
+def connected(url: str) -> psycopg.Connection:
+    """A connection to the server's own database: the suite's one is made by the suite."""
+    return psycopg.connect(url, dbname="postgres", connect_timeout=3)
+
+
+def version_of(url: str) -> str:
+    with connected(url) as connection:
+        return connection.execute("SHOW server_version").fetchone()[0].split()[0]
+
+
+def run_suite(database: Database, arguments: list[str]) -> Result:
+    """Run pytest on the database in a folder of its own."""
+    print(f"\n=== {database.name}, {database.where} ===\n", flush=True)
+    with tempfile.TemporaryDirectory(prefix="portal-tests-", ignore_cleanup_errors=True) as folder:
+        junit = Path(folder) / "junit.xml"
+        command = [sys.executable, "-m", "pytest", "-q", *PROCESSES, f"--junitxml={junit}", *arguments]
+        variables = os.environ | {"TEST_WORK_DIR": folder, "DATABASE_URL": database.url}
+        passed = subprocess.run(command, env=variables, check=False).returncode == 0
+        words, skipped = read_junit(junit)
+    return Result(database, passed, words, skipped)
+
+
+def read_junit(junit: Path) -> tuple[str, Counter[str]]:
+    """What happened in words, and the reasons of what was skipped with their numbers."""
+    if not junit.exists():
+        return "the suite did not start", Counter()
+    suite = ElementTree.parse(junit).getroot()[0]
+    count = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
+    failed = count["failures"] + count["errors"]
+    passed = count["tests"] - failed - count["skipped"]
+    words = f"{passed} passed, {failed} failed, {count['skipped']} skipped in {float(suite.get('time', 0)):.0f} s"
+    return words, Counter(element.get("message") for element in suite.iter("skipped"))
+
+
+def report(results: list[Result], absent: str) -> None:
+    print("\nWhat ran")
+    for result in results:
+        verdict = "passed" if result.passed else "FAILED"
+        print(f"  {verdict}  {result.database.name} ({result.database.where}): {result.words}")
+    if absent:
+        print(f"  {'FAILED' if must_have_postgres() else 'did not run'}  PostgreSQL: {absent}")
+    for result in results:
+        for reason, number in result.skipped.most_common():
+            print(f"  skipped {number} on {result.database.name}: {reason}")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,165 @@
+"""Variables: nonsense stops the boot by name and without its value; files can hold them; what is set wins."""
+
+import ast
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+from licensing_portal import environment as var
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = ROOT / "licensing_portal" / "settings.py"
+ANY_TEXT = {"secret", "words"}  # readers for which no text is nonsense
+
+
+def variables_read_by_settings() -> dict[str, str]:
+    """The name of each variable and the reader that settings.py reads it with."""
+    calls = [node for node in ast.walk(ast.parse(SETTINGS.read_text())) if isinstance(node, ast.Call)]
+    return {
+        call.args[0].value: call.func.attr
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "var" and call.args
+        if isinstance(call.args[0], ast.Constant)
+    }
+
+
+VARIABLES = variables_read_by_settings()
+
+
+@pytest.fixture
+def settings_with(monkeypatch):
+    """Load settings.py afresh with these variables; returns its names."""
+
+    def load(**variables):
+        var.env.ENVIRON.files_cache.clear()
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return runpy.run_path(str(SETTINGS))
+
+    yield load
+    var.env.ENVIRON.files_cache.clear()
+
+
+def test_the_walk_below_sees_the_variables():
+    assert {"SECRET_KEY", "DATABASE_URL", "DEBUG", "TRUSTED_PROXY_COUNT", "LOG_LEVEL", "CACHE_URL"} <= set(VARIABLES)
+
+
+@pytest.mark.parametrize("name", [name for name, reader in VARIABLES.items() if reader not in ANY_TEXT])
+def test_nonsense_stops_the_boot_by_name(settings_with, name):
+    with pytest.raises(ImproperlyConfigured) as stopped:
+        settings_with(**{name: "Zaphod"})
+    assert name in str(stopped.value)
+    assert "Zaphod" not in str(stopped.value)
+    assert stopped.value.__suppress_context__ or "Zaphod" not in str(stopped.value.__context__)
+
+
+@pytest.mark.parametrize("name", [name for name, reader in VARIABLES.items() if reader in ("secret", "fernet_keys")])
+def test_a_missing_secret_stops_the_boot_by_name(settings_with, name):
+    with pytest.raises(ImproperlyConfigured, match=name):
+        settings_with(**{name: ""})
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, reader in VARIABLES.items() if reader not in ("secret", "fernet_keys")]
+)
+def test_a_variable_that_is_set_but_empty_is_not_set(settings_with, name):
+    settings_with(**{name: ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TRUSTED_PROXY_COUNT", "-1"),
+        ("TRUSTED_PROXY_COUNT", "11"),
+        ("TRUSTED_PROXY_COUNT", "1.5"),
+        ("SIGNING_KEY_BITS", "1024"),
+        ("SIGNING_KEY_BITS", "2500"),
+        ("DEBUG", "maybe"),
+        ("DATABASE_URL", "mysql://portal:Zaphod@db/portal"),
+        ("DATABASE_URL", "postgres://portal:Zaphod@db:port/portal"),
+        ("CACHE_URL", "memcached://cache"),
+        ("VAULT_KEYS", "A" * 43 + "=,Zaphod"),
+    ],
+)
+def test_it_is_strict(settings_with, name, value):
+    with pytest.raises(ImproperlyConfigured, match=name) as stopped:
+        settings_with(**{name: value})
+    assert "Zaphod" not in str(stopped.value)
+
+
+def test_a_real_boot_stops_and_shows_no_value():
+    variables = os.environ | {"TRUSTED_PROXY_COUNT": "Zaphod"}
+    run = subprocess.run(
+        [sys.executable, "manage.py", "check"], cwd=ROOT, env=variables, capture_output=True, text=True, check=False
+    )
+    assert run.returncode != 0
+    assert "The environment variable TRUSTED_PROXY_COUNT must be a whole number from 0 to 10." in run.stderr
+    assert "Zaphod" not in run.stderr
+
+
+def test_words_for_true_and_false(settings_with):
+    for value, expected in {"true": True, "Yes": True, "ON": True, "1": True, "false": False, "0": False}.items():
+        assert settings_with(DEBUG=value)["DEBUG"] is expected
+
+
+def test_a_secret_may_begin_with_a_dollar_sign(settings_with):
+    assert settings_with(SECRET_KEY="$abc")["SECRET_KEY"] == "$abc"
+
+
+def test_a_file_can_hold_a_variable(settings_with, tmp_path):
+    (tmp_path / "secret").write_text("from a file\n")
+    assert settings_with(SECRET_KEY_FILE=str(tmp_path / "secret"))["SECRET_KEY"] == "from a file"
+
+
+def test_the_newest_vault_key_comes_first(settings_with):
+    keys = [Fernet.generate_key().decode() for _ in range(2)]
+    assert settings_with(VAULT_KEYS=f"{keys[0]}, {keys[1]}")["VAULT_KEYS"] == keys
+
+
+def test_postgresql_keeps_its_connections(settings_with):
+    database = settings_with(DATABASE_URL="postgres://portal:p%40ss@db:6432/portal")["DATABASES"]["default"]
+    assert (database["HOST"], database["PORT"], database["PASSWORD"]) == ("db", 6432, "p@ss")
+    assert database["CONN_MAX_AGE"] == 60
+    assert database["CONN_HEALTH_CHECKS"] is True
+
+
+def test_sqlite_is_safe_for_several_processes(settings_with):
+    options = settings_with(DATABASE_URL="sqlite:////srv/portal.sqlite3")["DATABASES"]["default"]["OPTIONS"]
+    assert options["transaction_mode"] == "IMMEDIATE"
+    assert "journal_mode=WAL" in options["init_command"]
+    assert options["timeout"] >= 5
+
+
+@pytest.mark.parametrize("folder", ["my data", "50% off", "a#b", "a?b", "a+b", "ünï"])
+def test_a_data_folder_may_have_any_name(settings_with, tmp_path, folder):
+    loaded = settings_with(DATA_DIR=str(tmp_path / folder), DATABASE_URL="")
+    assert loaded["DATABASES"]["default"]["NAME"] == str(tmp_path / folder / "portal.sqlite3")
+
+
+def test_a_relative_data_folder_counts_from_the_checkout(settings_with):
+    assert settings_with(DATA_DIR="./elsewhere")["DATA_DIR"] == ROOT / "elsewhere"
+
+
+def test_what_is_set_wins_over_the_files(monkeypatch, tmp_path):
+    """Set in the shell > .env > what `make run` made."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / var.SECRETS_FILE).write_text("FIRST=made\nSECOND=made\nTHIRD=made\n")
+    (tmp_path / ".env").write_text("FIRST=written\nSECOND=written\n")
+    for name in ("DATA_DIR", "SECOND", "THIRD"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FIRST", "set")
+    assert var.read_files(tmp_path) == tmp_path / "data"
+    assert [os.environ[name] for name in ("FIRST", "SECOND", "THIRD")] == ["set", "written", "made"]
+
+
+def test_every_variable_is_in_the_example_file():
+    example = (ROOT / ".env.example").read_text()
+    for name in VARIABLES:
+        assert f"{name}=" in example, f".env.example does not say {name}"
