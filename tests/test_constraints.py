@@ -48,7 +48,7 @@ def two_keys_of_one_product():
     signing_key(2, product=product)
 
 
-def two_unfinished_assignments():
+def one_repetition_twice():
     for _ in range(2):
         models.Assignment.objects.create(digest="same", source="x.csv")
 
@@ -80,7 +80,7 @@ NEVER = {
     "license_key_validity_at_most_a_century": lambda: LicenseKeyFactory(validity_days=36_526),
     "license_key_expires_only_when_assigned": lambda: LicenseKeyFactory(expires_at=timezone.now()),
     "owner_one_per_email": lambda: [OwnerFactory(email="A@b.c"), OwnerFactory(email="a@B.C")],
-    "assignment_one_unfinished_per_file": two_unfinished_assignments,
+    "assignment_one_per_file_and_repetition": one_repetition_twice,
     "assignment_row_one_per_digest": two_assignment_rows,
     "assignment_row_license_key_when_assigned": assigned_row_without_license_key,
 }

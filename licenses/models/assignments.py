@@ -7,7 +7,10 @@ from licenses.models.license_keys import LicenseKey
 class Assignment(models.Model):
     """One bulk assignment: the memory that lets an interrupted run go on and a repeated one do nothing."""
 
-    digest = models.CharField(max_length=64, db_index=True, help_text="SHA-256 of the file.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the file.")
+    repetition = models.PositiveIntegerField(
+        default=1, help_text="1, or more where the same file was assigned again on purpose."
+    )
     source = models.CharField(max_length=255, help_text="The file's name.")
     rows_total = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(auto_now_add=True)
@@ -17,10 +20,9 @@ class Assignment(models.Model):
         ordering = ("-pk",)
         constraints = [
             models.UniqueConstraint(
-                fields=("digest",),
-                condition=Q(finished_at__isnull=True),
-                name="assignment_one_unfinished_per_file",
-                violation_error_message="This file has an unfinished assignment already.",
+                fields=("digest", "repetition"),
+                name="assignment_one_per_file_and_repetition",
+                violation_error_message="This file has an assignment of this repetition already.",
             )
         ]
 

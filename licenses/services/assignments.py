@@ -59,10 +59,17 @@ def find_assignment(digest: str, *, again: bool = False, corrects: Assignment | 
     It is the last one this file had, or else the one whose file it `corrects`. With `again`, a finished one does not
     count; an unfinished one is finished first in any case.
     """
-    found = Assignment.objects.filter(digest=digest).order_by("-pk").first()
-    if found and found.finished_at and again:
+    return _to_go_on_with(_last(digest), again=again, corrects=corrects)
+
+
+def _to_go_on_with(last: Assignment | None, *, again: bool, corrects: Assignment | None) -> Assignment | None:
+    if last and last.finished_at and again:
         return None
-    return found or corrects
+    return last or corrects
+
+
+def _last(digest: str) -> Assignment | None:
+    return Assignment.objects.filter(digest=digest).order_by("-repetition").first()
 
 
 def find_overlap(batches: Iterable[Sequence[RequestedRow]], *, product: Product | None) -> Overlap | None:
@@ -85,9 +92,11 @@ def begin_assignment(
     *, digest: str, source: str, rows_total: int, again: bool = False, corrects: Assignment | None = None
 ) -> Assignment:
     """The assignment to work on: what `find_assignment` finds, its refused rows to be tried again, or a new one."""
-    found = find_assignment(digest, again=again, corrects=corrects)
+    last = _last(digest)
+    found = _to_go_on_with(last, again=again, corrects=corrects)
     if found is None:
-        return _open_assignment(digest=digest, source=source, rows_total=rows_total)
+        repetition = last.repetition + 1 if last else 1
+        return _open_assignment(digest=digest, repetition=repetition, source=source, rows_total=rows_total)
     found = Assignment.objects.select_for_update().get(pk=found.pk)
     found.digest, found.source, found.rows_total, found.finished_at = digest, source[:255], rows_total, None
     found.save(update_fields=["digest", "source", "rows_total", "finished_at"])
@@ -95,12 +104,14 @@ def begin_assignment(
     return found
 
 
-def _open_assignment(*, digest: str, source: str, rows_total: int) -> Assignment:
+def _open_assignment(*, digest: str, repetition: int, source: str, rows_total: int) -> Assignment:
     try:
         with transaction.atomic():
-            return Assignment.objects.create(digest=digest, source=source[:255], rows_total=rows_total)
+            return Assignment.objects.create(
+                digest=digest, repetition=repetition, source=source[:255], rows_total=rows_total
+            )
     except IntegrityError:  # another process has begun the same file just now: both work on one assignment
-        return Assignment.objects.get(digest=digest, finished_at=None)
+        return Assignment.objects.get(digest=digest, repetition=repetition)
 
 
 def count_done(assignment: Assignment | None) -> int:
