@@ -77,6 +77,7 @@ def test_settings_capabilities_open_no_endpoint(client, global_key):
         (["127.0.0.1"], "::ffff:127.0.0.1", 210),
         (["2001:db8::/32"], "2001:db8::7", 210),
         (["2001:db8::/32"], "2001:db9::7", 103),
+        (["fe80::/10"], "fe80::7%eth0", 210),
         (["127.0.0.1"], "", 103),
         (["127.0.0.1"], "unix:", 103),
     ],
@@ -98,6 +99,31 @@ def test_a_forwarded_address_counts_only_behind_trusted_proxies(client, global_k
     settings.TRUSTED_PROXY_COUNT = 1
     assert code("203.0.113.7") == 210
     assert code("203.0.113.7, 198.51.100.1") == 103, "the caller wrote the first address itself"
+    assert code("203.0.113.7:4711") == 210
+    for nonsense in ("unknown", "_hidden", "203.0.113.7.evil.example", "203.0.113.7/32", "203.0.113.7.", ":", "%"):
+        assert code(f"203.0.113.7, {nonsense}") == 103, nonsense
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "recorded"),
+    [
+        ("203.0.113.7:4711", "203.0.113.7"),
+        ("[2001:db8::7]:4711", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("fe80::7%eth0", "fe80::7"),
+        ("unknown", None),
+        ("", "127.0.0.1"),
+    ],
+)
+def test_the_address_in_the_records_is_one_whatever_a_proxy_writes(portal, settings, forwarded, recorded):
+    """PostgreSQL takes nothing else in the column."""
+    settings.TRUSTED_PROXY_COUNT = 1
+    found = LicenseKeyFactory(assigned=True)
+    sent = {"api_key": portal.api_key, "license_key": found.license_key, "identifier": "x"}
+    http = portal.client.post("/v1/activate", sent, headers={"X-Forwarded-For": forwarded})
+    assert portal.read(http)["code"] == 300
+    assert found.activations.get().address == recorded
+    assert AuditEvent.objects.get(kind="activation.activated").address == recorded
 
 
 def test_the_order_is_100_101_102_103(client, global_key):

@@ -245,6 +245,8 @@ def test_guessing_tokens_is_throttled_by_address(client, monkeypatch):
     monkeypatch.setattr(SettingsThrottle, "rate", "3/min", raising=False)
     guesser, known = SettingsApi(client, "lp_guess"), SettingsApi(client, api_key_text())
     assert [guesser.get() and guesser.status for _ in range(4)] == [401, 401, 401, 429]
+    guesser.headers["X-Forwarded-For"] = "203.0.113.7"
+    assert guesser.get() and guesser.status == 429, "what the caller says of its address does not count"
     assert known.get() and known.status == 200
     cache.clear()
 

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from licenses.codes import Refused
-from licenses.models import LicenseKey
+from licenses.models import AuditEvent, LicenseKey, Owner
 from licenses.services.license_keys import block_license_key, update_license_key
 from tests.factories import ACTOR, LicenseKeyFactory, api_key_text
 from tests.server import Server, running_portal
@@ -79,7 +79,7 @@ def test_50_assignments_of_one_license_key_have_one_winner(server):
 
 
 def test_50_assignments_to_one_new_owner_make_one_owner(server):
-    """The owner's row is made once, whatever the case of the address, and no assignment is lost to the race."""
+    """Made once, recorded once and named once, whatever the case of the address; no assignment is lost to the race."""
     api_key = api_key_text()
     for round_number in range(5):
         keys = LicenseKeyFactory.create_batch(50)
@@ -87,11 +87,16 @@ def test_50_assignments_to_one_new_owner_make_one_owner(server):
 
         def assign(number, keys=keys, name=name):
             email = name.upper() if number % 2 else name.lower()
-            return server.code("assign-license-key", api_key, license_key=keys[number].license_key, email=email)
+            params = {"license_key": keys[number].license_key, "email": email}
+            owner_name = f"Name {number}" if number % 3 else ""
+            return server.code("assign-license-key", api_key, **params, owner_name=owner_name)
 
         assert at_once(assign, range(50)) == {800: 50}
         owners = LicenseKey.objects.filter(pk__in=[key.pk for key in keys]).values_list("owner", flat=True)
         assert len(set(owners)) == 1
+        events = AuditEvent.objects.filter(object_type="owner", object_id=owners[0]).order_by("pk")
+        assert [event.kind for event in events] in (["owner.created"], ["owner.created", "owner.updated"])
+        assert Owner.objects.get(pk=owners[0]).name == events.last().after["name"]
 
 
 def test_50_writers_of_one_metadata_name_make_one_row(server):
