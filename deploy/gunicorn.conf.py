@@ -12,30 +12,28 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(BASE_DIR))
-if (BASE_DIR / ".env").is_file():
-    environ.Env.read_env(BASE_DIR / ".env")
 
-from licensing_portal.logs import to_stderr  # noqa: E402  found only after the lines above
+from licensing_portal import environment as var  # noqa: E402  found only after the line above
+from licensing_portal.logs import LEVELS, to_stderr  # noqa: E402
 
-
-def integer(name: str, default: int, low: int, high: int) -> int:
-    """The variable as a whole number; nonsense stops the server and names the variable, not the value."""
-    text = os.environ.get(name, "").strip() or str(default)
-    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
-        raise SystemExit(f"The environment variable {name} must be a whole number from {low} to {high}.")
-    return int(text)
-
+var.read_files(BASE_DIR)
+try:
+    host = var.words("BIND", default=["127.0.0.1"])[0]
+    port = var.integer("PORT", default=8000, low=1, high=65535)
+    workers = var.integer("PROCESSES", default=min(os.cpu_count() or 1, 4), low=1, high=256)
+    threads = var.integer("THREADS", default=8, low=1, high=256)
+    logconfig_dict = to_stderr(var.word("LOG_LEVEL", default="INFO", among=LEVELS))
+except ImproperlyConfigured as error:
+    raise SystemExit(str(error)) from None  # one line instead of gunicorn's traceback
 
 wsgi_app = "licensing_portal.wsgi"
 chdir = str(BASE_DIR)
-bind = f"{os.environ.get('BIND', '').strip() or '127.0.0.1'}:{integer('PORT', 8000, 1, 65535)}"
+bind = f"{host}:{port}"
 worker_class = "gthread"
-workers = integer("PROCESSES", min(os.cpu_count() or 1, 4), 1, 256)
-threads = integer("THREADS", 8, 1, 256)
 
 timeout = 30  # seconds without a sign of life after which a process is replaced
 graceful_timeout = 20  # seconds that running requests get when the server stops
@@ -49,8 +47,6 @@ control_socket_disable = True  # it would write into the home folder
 
 # The path without its query, which may hold an API key
 access_log_format = '%(h)s "%(m)s %(U)s %(H)s" %(s)s %(B)s bytes %(M)s ms'
-log_level = os.environ.get("LOG_LEVEL", "").strip().upper()
-logconfig_dict = to_stderr(log_level if log_level in ("DEBUG", "INFO", "WARNING", "ERROR") else "INFO")
 
 
 def when_ready(server: Any) -> None:

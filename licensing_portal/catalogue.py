@@ -14,8 +14,8 @@ from licenses.services.activations import activate_license, deactivate_license
 from licenses.services.license_keys import assign_license_key, block_license_key, update_license_key
 from licenses.services.metadata import create_metadata
 from licenses.services.products import create_product
-from licenses.services.records import generate_text, save_record
-from licenses.services.stock import StockRow, import_batch
+from licenses.services.records import save_record
+from licenses.services.stock import StockRow, generate_text, import_batch
 
 
 class Plan(NamedTuple):
@@ -64,7 +64,7 @@ def _offer(plan: Plan, *, actor: Actor) -> None:
         actor=actor,
     )
     metadata = ProductMetadata(product=product, name="edition", value="Professional")
-    save_record(metadata, created=True, changed_fields=(), actor=actor)
+    save_record(metadata, actor=actor)
     _stock(plan, product, actor=actor)
     sold = plan.assigned + plan.expiring + plan.expired + plan.blocked
     texts = list(LicenseKey.objects.available().filter(product=product).values_list("license_key", flat=True)[:sold])

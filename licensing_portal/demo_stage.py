@@ -23,7 +23,7 @@ def set_products() -> list[SigningKey]:
     product = create_product(name="Test Product", description="Test product that has it's own private key", actor=ACTOR)
     for name, value in (("test-key", "test value x"), ("test-key-2", "test value x2")):
         metadata = ProductMetadata(product=product, name=name, value=value)
-        save_record(metadata, created=True, changed_fields=(), actor=ACTOR)
+        save_record(metadata, actor=ACTOR)
     _set_license_keys(product)
     return list(SigningKey.objects.all())
 

@@ -87,7 +87,9 @@ def secret(name: str) -> str:
     """A text that must be set. Read as it is, so that it may start with `$`."""
     value = env.ENVIRON.get(name, "").strip()
     if not value:
-        raise ImproperlyConfigured(f"Set the environment variable {name} (`make run` makes one for you).")
+        raise ImproperlyConfigured(
+            f"Set the environment variable {name}, or DATA_DIR to the folder in which `make run` has made one."
+        )
     return value
 
 

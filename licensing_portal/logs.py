@@ -4,6 +4,8 @@ import logging
 import re
 from typing import Any
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
 # Each pattern takes time in proportion to the text, or nearly so: a caller decides what a path looks like
 _NAMES = (
     r"(?<![A-Za-z])(api[_-]?key|license[_-]?keys?|entitlement[_-]?key|secret[_-]?key|vault[_-]?keys"

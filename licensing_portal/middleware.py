@@ -48,3 +48,13 @@ def protocol_paths(get_response: GetResponse) -> GetResponse:
         return get_response(request)
 
     return middleware
+
+
+def readable_cookies(get_response: GetResponse) -> GetResponse:
+    """Leave out cookies with a NUL, which `\\000` in quotes stands for: PostgreSQL cannot look up such a session."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        request.COOKIES = {name: value for name, value in request.COOKIES.items() if "\0" not in value}
+        return get_response(request)
+
+    return middleware

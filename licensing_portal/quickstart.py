@@ -27,6 +27,7 @@ say = partial(print, flush=True)  # seen at once, also through a pipe
 BASE_DIR = Path(__file__).resolve().parent.parent
 SERVER = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
 STAFF = "admin"
+SECRETS_HEADING = "# Made by `make run`. Keep a copy: without VAULT_KEYS no signing key can be used any more.\n"
 
 
 def main() -> None:
@@ -94,9 +95,7 @@ def make_secrets(data_dir: Path) -> None:
     missing = {name: value for name, value in made.items() if name not in var.env.ENVIRON}
     if missing:
         path = data_dir / var.SECRETS_FILE
-        kept = (
-            path.read_text() if path.exists() else "# Made by `make run`. Without VAULT_KEYS nothing can be signed.\n"
-        )
+        kept = path.read_text() if path.exists() else SECRETS_HEADING
         write_private(path, kept + "".join(f"{name}={value}\n" for name, value in missing.items()))
         var.read_files(BASE_DIR)
 
@@ -128,7 +127,7 @@ def make_global_signing_key() -> None:
     from licenses.models import Actor, Door, SigningKey
     from licenses.services.signing_keys import create_signing_key
 
-    if not SigningKey.objects.filter(product=None, status=SigningKey.Status.ACTIVE).exists():
+    if not SigningKey.objects.active_of(None):
         create_signing_key(product=None, actor=Actor(Door.COMMAND, "make run"))
 
 
@@ -167,7 +166,7 @@ def first_welcome(url: str, data_dir: Path) -> None:
     from django.contrib.auth import get_user_model
 
     from licenses.api.urls import ENDPOINTS
-    from licenses.models import Actor, Door
+    from licenses.models import Actor, Door, SigningKey
     from licenses.services.api_keys import create_api_key
     from licensing_portal import catalogue
 
@@ -179,21 +178,12 @@ def first_welcome(url: str, data_dir: Path) -> None:
     say(f"  user      {STAFF}\n  password  {password}\n  API key   {text}")
     say(f"Keep them: they are shown this once. A new password: {manage(data_dir, 'changepassword', STAFF)}")
     spare = catalogue.spare_license_key()
-    if spare:
+    signing_key = SigningKey.objects.signing_for(spare.product_id) if spare else None
+    if spare and signing_key:
         key_file = data_dir / "public_key.pem"
-        key_file.write_text(public_key_for(spare.product_id))
+        key_file.write_text(signing_key.public_key)
         say("\nTry it in another terminal:\n")
         say("\n".join(trial_lines(url, text, spare.license_key, key_file, data_dir / "answer.json")), end="\n\n")
-
-
-def public_key_for(product_id: int) -> str:
-    """The public half of the key that signs answers about this product."""
-    from django.db.models import F, Q
-
-    from licenses.models import SigningKey
-
-    active = SigningKey.objects.filter(Q(product=product_id) | Q(product=None), status=SigningKey.Status.ACTIVE)
-    return active.order_by(F("product").asc(nulls_last=True))[0].public_key
 
 
 def trial_lines(url: str, api_key: str, license_key: str, key_file: Path, answer: Path) -> list[str]:

@@ -28,7 +28,6 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
-    "licensing_portal.apps.PortalConfig",
     "licenses",
     "settings_api",
 ]
@@ -36,6 +35,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "licensing_portal.middleware.client_address",
     "licensing_portal.middleware.protocol_paths",
+    "licensing_portal.middleware.readable_cookies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -101,7 +101,7 @@ STORAGES = {
 
 # Logs go to standard error, one line an event, without secrets
 
-LOGGING = logs.to_stderr(var.word("LOG_LEVEL", default="INFO", among=("DEBUG", "INFO", "WARNING", "ERROR")))
+LOGGING = logs.to_stderr(var.word("LOG_LEVEL", default="INFO", among=logs.LEVELS))
 
 # REST
 

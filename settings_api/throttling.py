@@ -1,9 +1,13 @@
+import logging
 import time
 
 from django.core.cache import cache
+from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
+
+logger = logging.getLogger(__name__)
 
 
 class SettingsThrottle(SimpleRateThrottle):
@@ -24,10 +28,13 @@ class SettingsThrottle(SimpleRateThrottle):
     def allow_request(self, request: Request, view: APIView) -> bool:
         window = int(time.time() // self.duration)
         name = f"{self.get_cache_key(request, view)}-{window}"
-        cache.add(name, 0, timeout=self.duration)
         try:
+            cache.add(name, 0, timeout=self.duration)
             return bool(cache.incr(name) <= self.num_requests)
         except ValueError:  # a full cache dropped the counter that was just made
+            return True
+        except RedisError as error:  # without a counter, an operator at work comes before the limit
+            logger.error("The cache does not answer, so nobody is counted: %s", error)
             return True
 
     def wait(self) -> float:

@@ -271,7 +271,7 @@ def test_it_generates_a_license_key(staff):
 
 @pytest.mark.statement("S19")
 def test_it_generates_license_keys_of_at_least_120_random_bits():
-    from licenses.services.records import ALPHABET, GROUP_LENGTH, GROUPS, generate_text
+    from licenses.services.stock import ALPHABET, GROUP_LENGTH, GROUPS, generate_text
 
     assert len(set(ALPHABET)) ** (GROUPS * GROUP_LENGTH) >= 2**120
     assert len({generate_text() for _ in range(1000)}) == 1000

@@ -109,6 +109,29 @@ def test_it_survives_hostile_parameters(staff, model):
         assert staff.get(page(model, "changelist") + f"{value}/change/").status_code in (302, 403, 404)
 
 
+@pytest.mark.statement("S29")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "user/?username=%00",
+        "user/?email__iregex=[",
+        f"user/?date_joined__year={'9' * 30}",
+        "group/?name__startswith=%00",
+    ],
+)
+def test_the_lists_of_staff_survive_them_too(staff, address):
+    assert staff.get(f"/admin/auth/{address}").status_code in (200, 302)
+
+
+@pytest.mark.statement("S29")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("address", ["/admin/", "/admin/login/"])
+def test_it_survives_a_session_cookie_with_a_nul(client, address):
+    answer = client.get(address, headers={"cookie": r'sessionid="aaaaaaaaaaaa\000b"'})
+    assert answer.status_code in (200, 302)
+
+
 @pytest.mark.statement("S17", "S26")
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_it_shows_no_secret_on_any_page(staff, model):
@@ -203,6 +226,20 @@ def test_it_leads_a_new_portal_through_its_first_steps(staff):
     assert source.index("Create a product") < source.index("Import license keys") < source.index("Create an API key")
     fill()
     assert "First steps" not in staff.get(reverse("admin:index")).content.decode()
+
+
+@pytest.mark.statement("S29")
+@pytest.mark.parametrize(
+    "value", ["2026-01-31 10:00", "2026-13-45 10:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "soon"]
+)
+def test_it_shows_metadata_that_looks_like_a_date_as_it_was_sent(staff, value):
+    license_key = LicenseKeyFactory(assigned=True)
+    sent = {"license_key": license_key.license_key, "identifier": "host", "name": "seen_at", "value": value}
+    create_metadata(**sent, actor=ACTOR)
+    page = reverse("admin:licenses_licensekey_change", args=[license_key.pk])
+    event = reverse("admin:licenses_auditevent_change", args=[models.AuditEvent.objects.latest("pk").pk])
+    for url in (reverse("admin:index"), page, event):
+        assert f"<ins>{value}</ins>" in staff.get(url).content.decode()
 
 
 def test_it_links_each_figure_of_the_overview_to_its_list(staff):

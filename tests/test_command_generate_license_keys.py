@@ -7,8 +7,7 @@ from math import log2
 import pytest
 
 from licenses.models import AuditEvent, LicenseKey
-from licenses.services.records import ALPHABET
-from licenses.services.stock import generate_license_keys
+from licenses.services.stock import ALPHABET, generate_license_keys
 from tests.commands import end, run, start
 from tests.factories import ACTOR, LicenseKeyFactory, ProductFactory
 

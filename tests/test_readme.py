@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidSignature
 
+from tests.machine import missing
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 DOCUMENTED = json.loads((ROOT / "tests" / "documented_envelopes.json").read_text())
@@ -34,11 +36,12 @@ def test_the_python_snippet_verifies():
 def run(command: list[str], program: str, folder: Path, name: str) -> str:
     (folder / name).write_text(program)
     (folder / "envelopes.json").write_text(json.dumps({"good": ENVELOPES, "bad": FORGED, "key": PUBLIC_KEY}))
+    if not shutil.which(command[0]):
+        missing(command[0], f"{command[0]} is not installed.")
     done = subprocess.run([*command, name], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.strip()
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")
 def test_the_javascript_snippet_verifies(tmp_path):
     program = (
         snippet("javascript")
@@ -53,7 +56,6 @@ try { verified(bad, key); console.log("accepted"); } catch { console.log("refuse
     assert run(["node"], program, tmp_path, "check.mjs") == f"{codes}\nrefused"
 
 
-@pytest.mark.skipif(not shutil.which("php"), reason="PHP is not installed")
 def test_the_php_snippet_verifies(tmp_path):
     program = (
         "<?php\n"

@@ -10,6 +10,7 @@ from licenses.admin import (
     owners,
     products,
     signing_keys,
+    users,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "owners",
     "products",
     "signing_keys",
+    "users",
 ]

@@ -25,12 +25,28 @@ DEACTIVATE = Verb(
 )
 
 
-def state_badge(activation: Activation) -> str:
-    return badge("Active", "good") if activation.is_live else badge("Deactivated", "quiet")
+class ActivationColumns:
+    """What the list of activations and the table on a license key's page both show."""
+
+    @admin.display(description="state")
+    def state(self, activation: Activation) -> str:
+        return badge("Active", "good") if activation.is_live else badge("Deactivated", "quiet")
+
+    @admin.display(description="activated")
+    def activated(self, activation: Activation) -> str:
+        return when(activation.activated_at)
+
+    @admin.display(description="deactivated")
+    def deactivated(self, activation: Activation) -> str:
+        return when(activation.deactivated_at)
+
+    @admin.display(description="last verified")
+    def last_verified(self, activation: Activation) -> str:
+        return when(activation.last_verified_at)
 
 
 @admin.register(Activation)
-class ActivationAdmin(ReadOnlyAdmin):
+class ActivationAdmin(ActivationColumns, ReadOnlyAdmin):
     verbs = (DEACTIVATE,)
     list_display = ("identifier", "license_key_link", "state", "activated", "deactivated", "last_verified")
     list_filter = (LiveFilter,)
@@ -69,19 +85,3 @@ class ActivationAdmin(ReadOnlyAdmin):
     @admin.display(description="license key")
     def license_key_link(self, activation: Activation) -> str:
         return link(activation.license_key)
-
-    @admin.display(description="state")
-    def state(self, activation: Activation) -> str:
-        return state_badge(activation)
-
-    @admin.display(description="activated")
-    def activated(self, activation: Activation) -> str:
-        return when(activation.activated_at)
-
-    @admin.display(description="deactivated")
-    def deactivated(self, activation: Activation) -> str:
-        return when(activation.deactivated_at)
-
-    @admin.display(description="last verified")
-    def last_verified(self, activation: Activation) -> str:
-        return when(activation.last_verified_at)

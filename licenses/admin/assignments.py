@@ -9,17 +9,8 @@ from licenses.admin.display import badge, link, when
 from licenses.models import Assignment, AssignmentRow
 
 
-def outcome_badge(row: AssignmentRow) -> str:
-    return badge(row.get_outcome_display(), "good" if row.outcome == AssignmentRow.Outcome.ASSIGNED else "bad")
-
-
-class AssignmentRowInline(ReadOnlyInline):
-    model = AssignmentRow
-    verbose_name_plural = "rows"
-    fields = readonly_fields = ("line", "license_key_link", "result", "problem")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AssignmentRow]:
-        return super().get_queryset(request).select_related("license_key")
+class AssignmentRowColumns:
+    """What the list of rows and the table on an assignment's page both show."""
 
     @admin.display(description="license key")
     def license_key_link(self, row: AssignmentRow) -> str:
@@ -27,7 +18,16 @@ class AssignmentRowInline(ReadOnlyInline):
 
     @admin.display(description="outcome")
     def result(self, row: AssignmentRow) -> str:
-        return outcome_badge(row)
+        return badge(row.get_outcome_display(), "good" if row.outcome == AssignmentRow.Outcome.ASSIGNED else "bad")
+
+
+class AssignmentRowInline(AssignmentRowColumns, ReadOnlyInline):
+    model = AssignmentRow
+    verbose_name_plural = "rows"
+    fields = readonly_fields = ("line", "license_key_link", "result", "problem")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AssignmentRow]:
+        return super().get_queryset(request).select_related("license_key")
 
 
 @admin.register(Assignment)
@@ -56,7 +56,7 @@ class AssignmentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(AssignmentRow)
-class AssignmentRowAdmin(ReadOnlyAdmin):
+class AssignmentRowAdmin(AssignmentRowColumns, ReadOnlyAdmin):
     with_history = False
     hidden = True
     list_display = ("line_text", "license_key_link", "result", "problem")
@@ -76,11 +76,3 @@ class AssignmentRowAdmin(ReadOnlyAdmin):
     @admin.display(description="assignment")
     def assignment_link(self, row: AssignmentRow) -> str:
         return link(row.assignment)
-
-    @admin.display(description="license key")
-    def license_key_link(self, row: AssignmentRow) -> str:
-        return link(row.license_key)
-
-    @admin.display(description="outcome")
-    def result(self, row: AssignmentRow) -> str:
-        return outcome_badge(row)

@@ -3,7 +3,7 @@ from django.template.loader import render_to_string
 
 from licenses.admin.base import ReadOnlyAdmin
 from licenses.admin.display import Line, badge, described, kind_title, when
-from licenses.admin.filters import DoorFilter, KindFilter
+from licenses.admin.filters import KindFilter
 from licenses.models import AuditEvent
 from licenses.reports import Matches, find_audit_events
 
@@ -12,7 +12,7 @@ from licenses.reports import Matches, find_audit_events
 class AuditEventAdmin(ReadOnlyAdmin):
     with_history = False
     list_display = ("what", "object_label", "who", "through", "address", "occurred")
-    list_filter = (DoorFilter, KindFilter)
+    list_filter = ("door", KindFilter)
     link_filters = ("object_type", "object_id")
     search_fields = ("actor",)
     search_help_text = "A whole license key or e-mail address of an owner, or the beginning of who did it."

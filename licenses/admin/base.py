@@ -112,7 +112,7 @@ class PortalModelAdmin(VerbsMixin):
         return queryset.filter(pk__in=matches.pks), False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        save_record(obj, created=not change, changed_fields=form.changed_data, actor=actor_of(request))
+        save_record(obj, changed_fields=form.changed_data, actor=actor_of(request))
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         delete_record(obj, actor=actor_of(request))
@@ -123,9 +123,9 @@ class PortalModelAdmin(VerbsMixin):
         for row in formset.deleted_objects:
             delete_record(row, actor=actor)
         for row, fields in formset.changed_objects:
-            save_record(row, created=False, changed_fields=fields, actor=actor)
+            save_record(row, changed_fields=fields, actor=actor)
         for row in formset.new_objects:
-            save_record(row, created=True, changed_fields=(), actor=actor)
+            save_record(row, actor=actor)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Somebody else was faster, after the form was checked: undo all of it and say so."""

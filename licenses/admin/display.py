@@ -167,9 +167,18 @@ def _as_text(name: str, value: Any, owners: dict[int, Owner]) -> str:
         return "yes" if value else "no"
     if name == "owner" and isinstance(value, int):
         return str(owners.get(value, f"owner {value}"))
-    if name.endswith("_at") and (at := parse_datetime(str(value))):
-        return date_format(timezone.localtime(at), "j M Y, H:i")
+    if name.endswith("_at"):
+        return _date_as_text(str(value))
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _date_as_text(text: str) -> str:
+    """A date of the portal's own; metadata is named and written by customers' software and may be anything."""
+    try:
+        at = parse_datetime(text)
+        return date_format(timezone.localtime(at), "j M Y, H:i") if at else text
+    except (ValueError, OverflowError):
+        return text
 
 
 def product_badge(product: Product) -> SafeString:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from licenses.admin.display import kind_title, list_url
 from licenses.events import Kind
-from licenses.models import Door, Product
+from licenses.models import Product
 
 PRODUCTS_SHOWN = 20
 
@@ -75,14 +75,3 @@ class KindFilter(SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
         return queryset.filter(kind=self.value()) if self.value() else None
-
-
-class DoorFilter(SimpleListFilter):
-    title = "door"
-    parameter_name = "door"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(Door.choices)
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
-        return queryset.filter(door=self.value()) if self.value() else None

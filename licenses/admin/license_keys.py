@@ -3,24 +3,31 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet, TextField
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from licenses.admin.activations import state_badge
-from licenses.admin.base import NewestInline, PortalModelAdmin, ReadOnlyInline
+from licenses.admin.activations import ActivationColumns
+from licenses.admin.base import PortalModelAdmin, ReadOnlyInline
 from licenses.admin.display import day, distance, link, mono, row_count, status_badge, when
 from licenses.admin.filters import ExpiryFilter, ProductFilter
 from licenses.admin.license_key_verbs import VERBS
+from licenses.admin.metadata import MetadataInline
 from licenses.admin.verbs import actor_of
 from licenses.models import Activation, LicenseKey, LicenseKeyMetadata
 from licenses.models.license_keys import NEVER_EXPIRES, UNLIMITED
 from licenses.reports import Matches, find_license_keys, with_live_activations
-from licenses.services.license_keys import UPDATABLE, require_limit_fits, update_license_key
-from licenses.services.records import create_license_key, delete_license_key, is_deletable
+from licenses.services.license_keys import (
+    UPDATABLE,
+    create_license_key,
+    delete_license_key,
+    is_deletable,
+    require_limit_fits,
+    update_license_key,
+)
 
 
-class ActivationInline(ReadOnlyInline):
+class ActivationInline(ActivationColumns, ReadOnlyInline):
     model = Activation
     fields = readonly_fields = ("where", "state", "activated", "deactivated", "last_verified", "address")
 
@@ -28,28 +35,9 @@ class ActivationInline(ReadOnlyInline):
     def where(self, activation: Activation) -> str:
         return link(activation)
 
-    @admin.display(description="state")
-    def state(self, activation: Activation) -> str:
-        return state_badge(activation)
 
-    @admin.display(description="activated")
-    def activated(self, activation: Activation) -> str:
-        return when(activation.activated_at)
-
-    @admin.display(description="deactivated")
-    def deactivated(self, activation: Activation) -> str:
-        return when(activation.deactivated_at)
-
-    @admin.display(description="last verified")
-    def last_verified(self, activation: Activation) -> str:
-        return when(activation.last_verified_at)
-
-
-class LicenseKeyMetadataInline(NewestInline):
+class LicenseKeyMetadataInline(MetadataInline):
     model = LicenseKeyMetadata
-    verbose_name = verbose_name_plural = "metadata"
-    fields = ("name", "value")
-    formfield_overrides = {TextField: {"widget": forms.Textarea(attrs={"rows": 1})}}
 
 
 class LicenseKeyAddForm(forms.ModelForm):

@@ -2,13 +2,20 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, TextField
 from django.http import HttpRequest
 
-from licenses.admin.base import PortalModelAdmin
+from licenses.admin.base import NewestInline, PortalModelAdmin
 from licenses.admin.display import link, when
 from licenses.models import LicenseKeyMetadata, ProductMetadata
+
+
+class MetadataInline(NewestInline):
+    verbose_name = verbose_name_plural = "metadata"
+    fields = ("name", "value")
+    formfield_overrides = {TextField: {"widget": forms.Textarea(attrs={"rows": 1})}}
 
 
 class MetadataAdmin(PortalModelAdmin):

@@ -1,25 +1,23 @@
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import QuerySet, TextField, URLField
+from django.db.models import QuerySet, URLField
 from django.http import HttpRequest
 
-from licenses.admin.base import NewestInline, PortalModelAdmin
+from licenses.admin.base import PortalModelAdmin
 from licenses.admin.display import list_link, product_badge, row_count
+from licenses.admin.metadata import MetadataInline
 from licenses.admin.verbs import Verb, actor_of
 from licenses.models import LicenseKey, Product, ProductMetadata, SigningKey
 from licenses.reports import with_license_key_counts, with_stock
-from licenses.services.products import create_product
-from licenses.services.records import set_product_status
+from licenses.services.products import create_product, set_product_status
 
 
-class ProductMetadataInline(NewestInline):
+class ProductMetadataInline(MetadataInline):
     model = ProductMetadata
-    verbose_name = verbose_name_plural = "metadata"
-    fields = ("name", "value")
-    formfield_overrides = {TextField: {"widget": forms.Textarea(attrs={"rows": 1})}}
 
 
 class ProductAddForm(forms.ModelForm):
@@ -34,19 +32,11 @@ class ProductAddForm(forms.ModelForm):
         self.fields["own_signing_key"].initial = settings.PRODUCT_SIGNING_KEYS
 
 
-def _activate(*, product: Product, actor: Any) -> bool:
-    return set_product_status(product=product, status=Product.Status.ACTIVE, actor=actor)
-
-
-def _deactivate(*, product: Product, actor: Any) -> bool:
-    return set_product_status(product=product, status=Product.Status.INACTIVE, actor=actor)
-
-
 VERBS = (
     Verb(
         name="activate_product",
         label="Make active",
-        service=_activate,
+        service=partial(set_product_status, status=Product.Status.ACTIVE),
         done="made active",
         unchanged="active already",
         explanation="License keys of an active product are answered normally.",
@@ -55,7 +45,7 @@ VERBS = (
     Verb(
         name="deactivate_product",
         label="Make inactive",
-        service=_deactivate,
+        service=partial(set_product_status, status=Product.Status.INACTIVE),
         done="made inactive",
         unchanged="inactive already",
         explanation="From now on every license key of an inactive product is answered with 203 and stops working. "

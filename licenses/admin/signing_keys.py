@@ -15,10 +15,10 @@ from licenses.admin.base import PickerSelect, ReadOnlyAdmin
 from licenses.admin.display import badge, change_url, link, mono, when
 from licenses.admin.verbs import actor_of
 from licenses.models import Product, SigningKey
+from licenses.models.signing_keys import RSA_BITS
 from licenses.services.signing_keys import create_signing_key
 
 TONES = {SigningKey.Status.ACTIVE: "good", SigningKey.Status.RETIRED: "quiet", SigningKey.Status.COMPROMISED: "bad"}
-BITS = (2048, 3072, 4096)
 
 
 class NewSigningKeyForm(forms.Form):
@@ -26,7 +26,7 @@ class NewSigningKeyForm(forms.Form):
         Product.objects.all(), required=False, help_text="Leave it empty for the global signing key."
     )
     bits = forms.TypedChoiceField(
-        choices=[(bits, f"{bits} bits") for bits in BITS],
+        choices=[(bits, f"{bits} bits") for bits in RSA_BITS],
         coerce=int,
         help_text="2048 is the v1 protocol's usual size; larger keys sign 6 to 14 times slower.",
     )
@@ -87,7 +87,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
             return self._page(request, "admin/licenses/signingkey/add.html", form)
         product = form.cleaned_data["product"]
         if "confirmed" not in request.POST:
-            active = SigningKey.objects.filter(product=product, status=SigningKey.Status.ACTIVE).first()
+            active = SigningKey.objects.active_of(product)
             return self._page(request, "admin/licenses/signingkey/confirm.html", form, product=product, active=active)
         created = create_signing_key(product=product, bits=form.cleaned_data["bits"], actor=actor_of(request))
         self.message_user(request, "The new signing key signs from now on. Publish its public key.", messages.SUCCESS)

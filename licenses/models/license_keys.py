@@ -17,11 +17,11 @@ class LicenseKeyQuerySet(models.QuerySet["LicenseKey"]):
         return self.filter(status=LicenseKey.Status.AVAILABLE)
 
     def expiring(self, *, after: datetime, before: datetime) -> "LicenseKeyQuerySet":
-        """Assigned keys whose expiry lies in [after, before)."""
-        return self.filter(status=LicenseKey.Status.ASSIGNED, expires_at__gte=after, expires_at__lt=before)
+        """Assigned keys that are not expired at `after` and will be at `before`."""
+        return self.filter(status=LicenseKey.Status.ASSIGNED, expires_at__gt=after, expires_at__lte=before)
 
     def expired(self, at: datetime) -> "LicenseKeyQuerySet":
-        return self.filter(status=LicenseKey.Status.ASSIGNED, expires_at__lt=at)
+        return self.filter(status=LicenseKey.Status.ASSIGNED, expires_at__lte=at)
 
 
 class LicenseKey(models.Model):

@@ -1,7 +1,20 @@
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from licenses.models.products import Product
+
+RSA_BITS = (2048, 3072, 4096)
+
+
+class SigningKeyQuerySet(models.QuerySet["SigningKey"]):
+    def active_of(self, product: Product | None) -> "SigningKey | None":
+        """The active key that belongs to this product, or the global one for None."""
+        return self.filter(product=product, status=SigningKey.Status.ACTIVE).first()
+
+    def signing_for(self, product_id: int | None) -> "SigningKey | None":
+        """The key that signs answers about this product: its own active one, else the global one."""
+        active = self.filter(Q(product=product_id) | Q(product=None), status=SigningKey.Status.ACTIVE)
+        return active.order_by(F("product").asc(nulls_last=True)).first()
 
 
 class SigningKey(models.Model):
@@ -30,6 +43,8 @@ class SigningKey(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True, blank=True)
 
+    objects = SigningKeyQuerySet.as_manager()
+
     class Meta:
         ordering = ("-pk",)
         constraints = [
@@ -51,7 +66,7 @@ class SigningKey(models.Model):
                 violation_error_message="A signing key is active, retired or compromised.",
             ),
             models.CheckConstraint(
-                condition=Q(bits__in=(2048, 3072, 4096)),
+                condition=Q(bits__in=RSA_BITS),
                 name="signing_key_bits_valid",
                 violation_error_message="A signing key has 2048, 3072 or 4096 bits.",
             ),

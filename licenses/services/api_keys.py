@@ -2,10 +2,10 @@
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import Q
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from licenses.events import Kind, record
@@ -49,9 +49,9 @@ def revoke_api_key(*, api_key: ApiKey, actor: Actor) -> bool:
     return True
 
 
-def note_used(api_key: ApiKey, *, at: datetime | None = None) -> None:
-    """Write when the key was last used, at most once a minute."""
-    at = at or timezone.now()
-    stale = Q(last_used_at=None) | Q(last_used_at__lte=at - LAST_USED_EVERY)
-    if api_key.last_used_at is None or api_key.last_used_at <= at - LAST_USED_EVERY:
-        ApiKey.objects.filter(stale, pk=api_key.pk).update(last_used_at=at)
+def note_used(api_key: ApiKey) -> None:
+    """Write when the key was last used, at most once a minute. Not for a transaction: a failure is passed over."""
+    now = timezone.now()
+    if api_key.last_used_at is None or api_key.last_used_at <= now - LAST_USED_EVERY:
+        with suppress(DatabaseError):  # a note, no reason to turn the caller away
+            ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=now)

@@ -1,4 +1,4 @@
-"""What staff and shops do to one license key: assign, block, unblock, extend, update."""
+"""What staff and shops do to one license key: create, assign, block, unblock, extend, update, delete."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,14 +9,25 @@ from django.utils import timezone
 
 from licenses.codes import Code, Refused
 from licenses.events import Kind, event, record, record_many
-from licenses.models import Actor, AuditEvent, LicenseKey, Owner
+from licenses.models import Actor, AssignmentRow, AuditEvent, LicenseKey, Owner, Product
 from licenses.models.license_keys import MAX_VALIDITY_DAYS, NEVER_EXPIRES, UNLIMITED
 from licenses.services.activations import end_activations
 from licenses.services.lookup import lock_license_key
 from licenses.services.owners import find_or_create_owner
+from licenses.services.stock import generate_text
 
 HANDED_OVER = ("status", "owner", "assigned_at", "expires_at", "reference", "updated_at")
 UPDATABLE = ("activation_limit", "validity_days", "expires_at", "reference")
+
+
+@transaction.atomic
+def create_license_key(*, product: Product, license_key: str = "", actor: Actor, **fields: Any) -> LicenseKey:
+    """One new available license key, its text generated when none is given; ValidationError names a bad field."""
+    created = LicenseKey(product=product, license_key=license_key or generate_text(), **fields)
+    created.full_clean()
+    created.save(force_insert=True)
+    record(Kind.LICENSE_KEY_CREATED, created, actor=actor, after={"product": product.name})
+    return created
 
 
 @transaction.atomic
@@ -140,6 +151,23 @@ def require_limit_fits(found: LicenseKey, limit: int) -> None:
         raise ValidationError(
             {"activation_limit": f"{live} activations are live. Deactivate {live - limit} of them first."}
         )
+
+
+@transaction.atomic
+def delete_license_key(*, license_key: str, actor: Actor) -> None:
+    """Delete a license key nobody has had yet; ValidationError for any other, which is blocked instead."""
+    found = lock_license_key(license_key)
+    if not is_deletable(found):
+        raise ValidationError("Only an available license key without a history can be deleted. Block this one.")
+    record(Kind.LICENSE_KEY_DELETED, found, actor=actor, before={"product": found.product.name})
+    found.delete()
+
+
+def is_deletable(found: LicenseKey) -> bool:
+    """Whether the license key has never been anybody's: no activation, no row of a bulk assignment."""
+    if found.status != LicenseKey.Status.AVAILABLE:
+        return False
+    return not (found.activations.exists() or AssignmentRow.objects.filter(license_key=found).exists())
 
 
 def _write(found: LicenseKey, changes: dict[str, Any], *, kind: Kind, actor: Actor) -> None:

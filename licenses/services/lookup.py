@@ -1,7 +1,5 @@
 """The gate that every call about a license key passes, in the order of the protocol (D4): 210, 201, 203, 204, 205."""
 
-from datetime import datetime
-
 from django.utils import timezone
 
 from licenses.codes import Code, Refused
@@ -37,12 +35,12 @@ def require_assigned(found: LicenseKey) -> None:
         raise Refused(Code.PRODUCT_INACTIVE, product_id=found.product_id)
 
 
-def require_usable(found: LicenseKey, *, at: datetime | None = None) -> None:
-    """`require_assigned`, then 204 for a blocked key and 205 for one expired at `at` (now) where the product minds."""
+def require_usable(found: LicenseKey) -> None:
+    """`require_assigned`, then 204 for a blocked key and 205 for an expired one where the product minds."""
     require_assigned(found)
     if found.is_blocked:
         raise Refused(Code.LICENSE_KEY_BLOCKED, product_id=found.product_id)
-    if found.product.require_non_expired and found.is_expired(at or timezone.now()):
+    if found.product.require_non_expired and found.is_expired(timezone.now()):
         raise Refused(Code.LICENSE_KEY_EXPIRED, product_id=found.product_id)
 
 

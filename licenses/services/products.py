@@ -7,6 +7,7 @@ from django.db import transaction
 
 from licenses.events import Kind, record
 from licenses.models import Actor, Product
+from licenses.services.records import save_record
 from licenses.services.signing_keys import create_signing_key
 
 
@@ -23,3 +24,14 @@ def create_product(*, own_signing_key: bool | None = None, actor: Actor, **field
     if settings.PRODUCT_SIGNING_KEYS if own_signing_key is None else own_signing_key:
         create_signing_key(product=product, actor=actor)
     return product
+
+
+@transaction.atomic
+def set_product_status(*, product: Product, status: str, actor: Actor) -> bool:
+    """Make a product active or inactive; False when it is so already."""
+    locked = Product.objects.select_for_update().get(pk=product.pk)
+    if locked.status == status:
+        return False
+    locked.status = status
+    save_record(locked, changed_fields=["status"], actor=actor)
+    return True

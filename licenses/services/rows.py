@@ -25,12 +25,12 @@ class RowOutcome(NamedTuple, Generic[RowT]):
     problem: str = ""
 
 
-def text_problem(name: str, value: str, *, max_length: int) -> str:
-    """What is wrong with the text of the column `name`, or nothing."""
+def text_problem(name: str, value: str) -> str:
+    """What is wrong with the text of the column `name` (one of `LENGTHS`), or nothing."""
     if not value.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
         return f"{name} has a control character in it (a NUL byte or a line break, for example): remove it."
-    if len(value) > max_length:
-        return f"{name} is {len(value):,} characters long: {max_length} is the most."
+    if len(value) > LENGTHS[name]:
+        return f"{name} is {len(value):,} characters long: {LENGTHS[name]} is the most."
     return ""
 
 
@@ -67,8 +67,8 @@ def problem_with(row: RequestedRow, product: Product | None) -> str:
     """Why the row cannot be assigned whatever the stock holds, or nothing."""
     if row.problem:
         return row.problem
-    for name, max_length in LENGTHS.items():
-        if problem := text_problem(name, getattr(row, name), max_length=max_length):
+    for name in LENGTHS:
+        if problem := text_problem(name, getattr(row, name)):
             return problem
     if not (row.owner_email or row.owner_name):
         return "There is no owner: give an owner_email, an owner_name or both."

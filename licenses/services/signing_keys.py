@@ -7,7 +7,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.db.models import F, Q
 from django.utils import timezone
 
 from licenses import signing
@@ -49,11 +48,12 @@ def _put_in_use(private_key: RSAPrivateKey, *, product: Product | None, actor: A
 
 
 def _retire_active(product: Product | None, *, actor: Actor) -> None:
-    active = SigningKey.objects.select_for_update().filter(product=product, status=SigningKey.Status.ACTIVE)
-    for signing_key in active:
-        signing_key.status, signing_key.retired_at = SigningKey.Status.RETIRED, timezone.now()
-        signing_key.save(update_fields=["status", "retired_at"])
-        record(Kind.SIGNING_KEY_RETIRED, signing_key, actor=actor)
+    signing_key = SigningKey.objects.select_for_update().active_of(product)
+    if signing_key is None:
+        return
+    signing_key.status, signing_key.retired_at = SigningKey.Status.RETIRED, timezone.now()
+    signing_key.save(update_fields=["status", "retired_at"])
+    record(Kind.SIGNING_KEY_RETIRED, signing_key, actor=actor)
 
 
 def signer_for(product_id: int | None) -> Signer:
@@ -61,11 +61,7 @@ def signer_for(product_id: int | None) -> Signer:
 
     Raises ImproperlyConfigured when there is no key at all, and the database's errors when it is away.
     """
-    signing_key = (
-        SigningKey.objects.filter(Q(product_id=product_id) | Q(product_id=None), status=SigningKey.Status.ACTIVE)
-        .order_by(F("product_id").asc(nulls_last=True))
-        .first()
-    )
+    signing_key = SigningKey.objects.signing_for(product_id)
     if signing_key is None:
         raise ImproperlyConfigured("There is no global signing key: run `manage.py create_signing_key`.")
     signer = Signer(signing_key.label, unlock(bytes(signing_key.private_key_locked)))

@@ -1,5 +1,6 @@
 """The stock of license keys: bringing in those that exist elsewhere, and making new ones."""
 
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,12 +11,13 @@ from django.db import IntegrityError, transaction
 from licenses.events import Kind, event, record_many
 from licenses.models import Actor, LicenseKey, Product
 from licenses.models.license_keys import MAX_VALIDITY_DAYS, NEVER_EXPIRES
-from licenses.services.records import generate_text
 from licenses.services.rows import RowOutcome, shown, text_problem
 
 MAX_ACTIVATION_LIMIT = 2_147_483_647  # what the column holds
 MAX_QUANTITY = 10_000  # license keys in one transaction
 IMPORTABLE = (LicenseKey.Status.AVAILABLE, LicenseKey.Status.RESERVED)
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # 32 letters that nobody confuses: 5 bits each
+GROUPS, GROUP_LENGTH = 5, 5  # 25 letters are 125 random bits (S19)
 
 
 class ImportOutcome(StrEnum):
@@ -86,8 +88,8 @@ def _problem_with(row: StockRow) -> str:
     return (
         row.problem
         or ("" if row.license_key else "There is no license_key.")
-        or text_problem("license_key", row.license_key, max_length=255)
-        or text_problem("reference", row.reference, max_length=255)
+        or text_problem("license_key", row.license_key)
+        or text_problem("reference", row.reference)
         or number_problem("activation_limit", row.activation_limit, most=MAX_ACTIVATION_LIMIT)
         or number_problem("validity_days", row.validity_days, most=MAX_VALIDITY_DAYS)
         or ("" if row.status in IMPORTABLE else f"status {shown(row.status)} is neither available nor reserved.")
@@ -108,6 +110,12 @@ def _license_key(row: StockRow, product: Product) -> LicenseKey:
         status=row.status,
         reference=row.reference,
     )
+
+
+def generate_text() -> str:
+    """A license key's text of 125 random bits, in groups that can be read out."""
+    groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
+    return "-".join(groups)
 
 
 @transaction.atomic

@@ -6,9 +6,8 @@ from django.core.management.base import CommandParser
 
 from licenses.management.base import PortalCommand, find_product, unusable
 from licenses.models import SigningKey
+from licenses.models.signing_keys import RSA_BITS
 from licenses.services.signing_keys import create_signing_key
-
-RSA_BITS = (2048, 3072, 4096)
 
 
 class Command(PortalCommand):
@@ -33,7 +32,7 @@ class Command(PortalCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         product = find_product(options["product"]) if options["product"] else None
         whose = f"the product {product}" if product else "the portal"
-        active = SigningKey.objects.filter(product=product, status=SigningKey.Status.ACTIVE).first()
+        active = SigningKey.objects.active_of(product)
         if active and not options["rotate"]:
             raise unusable(f"There is an active signing key for {whose}: {active}. Add --rotate to replace it.")
         signing_key = create_signing_key(product=product, bits=options["bits"], actor=self.actor)

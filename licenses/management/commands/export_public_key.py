@@ -23,11 +23,9 @@ class Command(PortalCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         product = find_product(options["product"]) if options["product"] else None
-        active = SigningKey.objects.filter(status=SigningKey.Status.ACTIVE)
-        signing_key = active.filter(product=product).first()
-        if signing_key is None and product:
-            self.say(f"{product} has no signing key of its own: this is the global one, which signs for it.")
-            signing_key = active.filter(product=None).first()
+        signing_key = SigningKey.objects.signing_for(product.pk if product else None)
         if signing_key is None:
             raise unusable("There is no signing key yet: run `manage.py create_signing_key`.")
+        if product and signing_key.product_id is None:
+            self.say(f"{product} has no signing key of its own: this is the global one, which signs for it.")
         self.stdout.write(signing_key.public_key, ending="")
