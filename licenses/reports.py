@@ -79,12 +79,17 @@ def find_license_keys(text: str) -> Matches:
     """
     owners = find_owners(text)
     matches = _first_matches(
-        LicenseKey.objects.filter(_starts_with("license_key", text) | _starts_with("license_key", text.upper())),
+        _license_keys_by_text(text),
         LicenseKey.objects.filter(_starts_with("reference", text)),
         LicenseKey.objects.filter(owner__in=owners.pks),
         Activation.objects.filter(_starts_with("identifier", text)).values_list("license_key", flat=True),
     )
     return Matches(matches.pks, matches.cut or owners.cut)
+
+
+def _license_keys_by_text(text: str) -> QuerySet[LicenseKey]:
+    """Those that begin with `text`, also where somebody wrote it in small letters."""
+    return LicenseKey.objects.filter(_starts_with("license_key", text) | _starts_with("license_key", text.upper()))
 
 
 def find_owners(text: str) -> Matches:
@@ -98,7 +103,7 @@ def find_owners(text: str) -> Matches:
 
 def find_activations(text: str) -> Matches:
     """Activations by the beginning of their identifier or of their license key."""
-    license_keys = _first_matches(LicenseKey.objects.filter(_starts_with("license_key", text)))
+    license_keys = _first_matches(_license_keys_by_text(text))
     return _first_matches(
         Activation.objects.filter(_starts_with("identifier", text)),
         Activation.objects.filter(license_key__in=license_keys.pks),

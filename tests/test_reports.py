@@ -100,3 +100,8 @@ def test_it_counts_for_the_overview():
     LicenseKeyFactory(status="blocked")
     counts = {name: count.number for name, count in reports.overview(now).items() if name not in ("products", "owners")}
     assert counts == {"assigned": 3, "available": 2, "expiring": 1, "expired": 1, "blocked": 1, "activations": 0}
+
+
+def test_it_finds_activations_by_a_license_key_in_small_letters():
+    activation = ActivationFactory(license_key__license_key="ABCDE-12345")
+    assert reports.find_activations("abcde-1").pks == {activation.pk}
