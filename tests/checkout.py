@@ -59,6 +59,14 @@ class Run:
                 start_new_session=True,  # a process group of its own, as a terminal gives it
             )
 
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """Whatever became of it, nothing is left of it."""
+        if self.process.poll() is None:
+            self.stop(signal.SIGKILL)
+
     @property
     def said(self) -> str:
         return self.output.read_text()
@@ -108,9 +116,8 @@ class Run:
 
 @contextlib.contextmanager
 def running(checkout: Path, **variables: str) -> Iterator[Run]:
-    run = Run(checkout, free_port(), **variables)
-    try:
+    """A run that serves, stopped as people stop it."""
+    with Run(checkout, free_port(), **variables) as run:
         yield run.wait_until_ready()
-    finally:
         if run.process.poll() is None:
             run.stop()

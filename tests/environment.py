@@ -6,6 +6,7 @@ DATABASE_URL decides the database: nothing for SQLite, a postgres:// URL for Pos
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -22,6 +23,8 @@ os.environ.setdefault("VAULT_KEYS", Fernet.generate_key().decode())
 os.environ["ALLOWED_HOSTS"] = "localhost,127.0.0.1,testserver"
 os.environ["SETTINGS_REQUESTS_PER_MINUTE"] = "1000000"
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # the browser's driver runs an event loop
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background; tests send Ctrl-C to processes
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 if not os.environ.get("DATABASE_URL"):
     os.environ["DATABASE_URL"] = f"sqlite:///{WORK_DIR / 'unused.sqlite3'}"

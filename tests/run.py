@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,6 +24,8 @@ import psycopg
 from tests.postgres import embedded
 
 OLDEST = 140_000  # PostgreSQL 14: what this Django supports
+# Of this checkout: another one on this machine may run its suite at the same time
+DATABASE = f"licensing_portal_{sha256(str(Path(__file__).resolve()).encode()).hexdigest()[:8]}"
 PROCESSES = ("-n", "2", "--dist", "loadgroup")
 
 
@@ -77,7 +80,7 @@ def some_postgres() -> Iterator[Database]:
 def on_loopback() -> str:
     """The URL of a PostgreSQL here that lets us make databases without a password, else nothing."""
     for user in dict.fromkeys(("postgres", getpass.getuser())):
-        url = f"postgres://{user}@127.0.0.1:5432/licensing_portal"
+        url = f"postgres://{user}@127.0.0.1:5432/{DATABASE}"
         try:
             with connected(url) as connection:
                 may = connection.execute("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")

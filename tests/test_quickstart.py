@@ -155,17 +155,17 @@ def hammered(url):
 
 
 def test_ctrl_c_while_it_sets_up(checkout, tmp_path):
-    run = Run(checkout, free_port(), DATA_DIR=str(tmp_path / "data"))
-    run.wait_until((tmp_path / "data" / "secrets.env").exists)
-    assert run.stop() == 1
+    with Run(checkout, free_port(), DATA_DIR=str(tmp_path / "data")) as run:
+        run.wait_until((tmp_path / "data" / "secrets.env").exists)
+        assert run.stop() == 1
     assert run.said.strip() == "Stopped. The next `make run` goes on from here."
 
 
 def test_a_port_in_use_is_said_before_anything_is_done(checkout, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        run = Run(checkout, port, DATA_DIR=str(tmp_path / "new"))
-        assert run.process.wait(timeout=30) == 1
+        with Run(checkout, port, DATA_DIR=str(tmp_path / "new")) as run:
+            assert run.process.wait(timeout=30) == 1
     assert f"Port {port} of 127.0.0.1 cannot be used: Address already in use." in run.said
     assert f"make run PORT={port + 1}" in run.said
     assert "Traceback" not in run.said
@@ -182,8 +182,8 @@ def test_a_port_in_use_is_said_before_anything_is_done(checkout, tmp_path):
     ],
 )
 def test_what_keeps_it_from_starting_is_said_in_words(checkout, tmp_path, variables, words):
-    run = Run(checkout, free_port(), **{"DATA_DIR": str(tmp_path)} | variables)
-    assert run.process.wait(timeout=30) == 1
+    with Run(checkout, free_port(), **{"DATA_DIR": str(tmp_path)} | variables) as run:
+        assert run.process.wait(timeout=30) == 1
     assert words in run.said
     assert "Traceback" not in run.said
 
