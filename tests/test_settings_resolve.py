@@ -331,6 +331,7 @@ def test_the_command_sets_a_setting(set_setting):
 def test_the_command_refuses_what_the_api_refuses(set_setting, name, text, reason):
     with pytest.raises(CommandError, match=reason) as refused:
         set_setting(name, text)
+    assert refused.value.returncode == 2, "docs/commands.md: nothing was done"
     assert "S3CRET" not in str(refused.value)
     assert not Setting.objects.exists()
     assert AuditEvent.objects.get().kind == "setting.refused"

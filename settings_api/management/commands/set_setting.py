@@ -26,7 +26,7 @@ class Command(BaseCommand):
             change_settings({name: value}, caller=caller, replace=False)
         except Refusal as refusal:
             reasons = [reason for reasons in refusal.errors.values() for reason in reasons]
-            raise CommandError(f"{refusal.message}: {'. '.join(reasons)}") from None
+            raise CommandError(f"{refusal.message}: {'. '.join(reasons)}", returncode=2) from None
         self.stdout.write(f"{name} is set.")
 
 
