@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
-from licenses.api.endpoint import seal_failure
+from licenses.api.replies import seal_failure
 from licenses.codes import Code
 
 V1 = "/api/v1/"

@@ -174,7 +174,9 @@ def first_welcome(url: str, data_dir: Path) -> None:
     catalogue.load(actor)
     password = secrets.token_urlsafe(15)
     get_user_model().objects.create_superuser(STAFF, password=password)
-    _, text = create_api_key(name="First run", capabilities=[row.capability for row in ENDPOINTS], actor=actor)
+    _, text = create_api_key(
+        name="First run", capabilities=[row.capability for row in ENDPOINTS if row.capability], actor=actor
+    )
     say(f"  user      {STAFF}\n  password  {password}\n  API key   {text}")
     say(f"Keep them: they are shown this once. A new password: {manage(data_dir, 'changepassword', STAFF)}")
     spare = catalogue.spare_license_key()

@@ -60,6 +60,59 @@ class ActivationFactory(factory.django.DjangoModelFactory):
     activated_at = factory.LazyFunction(timezone.now)
 
 
+class GeneratorFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = models.Generator
+
+    product = factory.SubFactory(ProductFactory)
+
+
+class ContractFactory(factory.django.DjangoModelFactory):
+    """An active contract with every right."""
+
+    class Meta:
+        model = models.Contract
+
+    contract_key = factory.Faker("uuid4")
+    name = factory.Sequence(lambda n: f"Contract {n}")
+    information = "A contract for tests"
+    product = factory.SubFactory(ProductFactory)
+    license_keys_quantity = 10
+    can_destroy = can_destroy_all = True
+
+
+class ReleaseFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = models.Release
+
+    product = factory.SubFactory(ProductFactory)
+    version = factory.Sequence(lambda n: f"1.0.{n}")
+    is_published = True
+    released_at = factory.LazyFunction(timezone.now)
+
+
+class TelemetryRecordFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = models.TelemetryRecord
+
+    data_type = "numeric-single-value"
+    data_group = "tests"
+    data = "50"
+    is_correct_format = license_key_exists = product_exists = product_version_exists = True
+    has_red_flags = False
+
+
+class QueuedAssignmentFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = models.QueuedAssignment
+
+    product = factory.SubFactory(ProductFactory)
+    quantity = 1
+    webhook_url = "https://shop.example/?webhook=secret"
+    requested_by = "Tests"
+    due_at = factory.LazyFunction(timezone.now)
+
+
 def api_key_text(*capabilities: str, **options) -> str:
     """The text of a new API key with these capabilities, or with all of them."""
     name = options.pop("name", "Tests")

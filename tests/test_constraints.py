@@ -5,7 +5,17 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from licenses import models
-from tests.factories import ActivationFactory, LicenseKeyFactory, OwnerFactory, ProductFactory
+from tests.factories import (
+    ActivationFactory,
+    ContractFactory,
+    GeneratorFactory,
+    LicenseKeyFactory,
+    OwnerFactory,
+    ProductFactory,
+    QueuedAssignmentFactory,
+    ReleaseFactory,
+    api_key_text,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -59,9 +69,36 @@ def two_assignment_rows():
         models.AssignmentRow.objects.create(assignment=assignment, digest="same", line=line, outcome="refused")
 
 
-def assigned_row_without_license_key():
+def refused_row_with_a_license_key():
     assignment = models.Assignment.objects.create(digest="x", source="x.csv")
-    models.AssignmentRow.objects.create(assignment=assignment, digest="x", line=2, outcome="assigned")
+    models.AssignmentRow.objects.create(
+        assignment=assignment, digest="x", line=2, outcome="refused", license_key=LicenseKeyFactory()
+    )
+
+
+def two_idempotency_records():
+    api_key_text()
+    for _ in range(2):
+        models.IdempotencyRecord.objects.create(
+            api_key=models.ApiKey.objects.get(), idempotency_key="same", request_digest="x"
+        )
+
+
+def two_downloadables():
+    release = ReleaseFactory()
+    for _ in range(2):
+        models.Downloadable.objects.create(release=release, file="x", file_name="same.zip")
+
+
+def two_releases():
+    product = ProductFactory()
+    for _ in range(2):
+        ReleaseFactory(product=product, version="1.0")
+
+
+def block(kind, value, times=1):
+    for _ in range(times):
+        models.BlockListEntry.objects.create(kind=kind, value=value)
 
 
 NEVER = {
@@ -82,7 +119,24 @@ NEVER = {
     "owner_one_per_email": lambda: [OwnerFactory(email="A@b.c"), OwnerFactory(email="a@B.C")],
     "assignment_one_per_file_and_repetition": one_repetition_twice,
     "assignment_row_one_per_digest": two_assignment_rows,
-    "assignment_row_license_key_when_assigned": assigned_row_without_license_key,
+    "assignment_row_license_key_only_when_assigned": refused_row_with_a_license_key,
+    "product_one_per_slug": lambda: [ProductFactory(slug="same"), ProductFactory(slug="same")],
+    "api_key_profile_valid": lambda: models.ApiKey.objects.create(profile="other"),
+    "contract_status_valid": lambda: ContractFactory(status="maybe"),
+    "contract_quantity_at_least_one": lambda: ContractFactory(license_keys_quantity=0),
+    "contract_key_not_empty": lambda: ContractFactory(contract_key=""),
+    "generator_method_valid": lambda: GeneratorFactory(method="dice"),
+    "generator_validity_at_most_a_century": lambda: GeneratorFactory(validity_days=36_526),
+    "generator_chunks_not_empty": lambda: GeneratorFactory(method="chunk-system", number_of_chunks=0),
+    "generator_custom_has_a_function": lambda: GeneratorFactory(method="custom"),
+    "release_one_per_version": two_releases,
+    "release_version_not_empty": lambda: ReleaseFactory(version=""),
+    "downloadable_one_per_name": two_downloadables,
+    "idempotency_record_one_per_key": two_idempotency_records,
+    "block_list_entry_one_per_value": lambda: block("identifier", "same", times=2),
+    "block_list_entry_valid": lambda: block("identifier", ""),
+    "queued_assignment_state_valid": lambda: QueuedAssignmentFactory(state="lost", envelope={}),
+    "queued_assignment_envelope_when_done": lambda: QueuedAssignmentFactory(state="delivering"),
 }
 
 

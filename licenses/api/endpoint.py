@@ -1,91 +1,121 @@
 """What every v1 request goes through: read, guard, validate, handle, seal. Whatever happens, the answer is sealed."""
 
-import logging
-import time
+import hashlib
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured, RequestDataTooBig, SuspiciousOperation
-from django.db import Error, InterfaceError, OperationalError
-from django.http import HttpResponse, QueryDict, UnreadablePostError
-from rest_framework.exceptions import MethodNotAllowed, ParseError, UnsupportedMediaType, ValidationError
+from django.http import HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from licenses import signing
-from licenses.api import guards
+from licenses.api import guards, sdk
 from licenses.api.fields import Params
-from licenses.codes import Code, Refused, SignedBy
-from licenses.models import Actor, Capability
-from licenses.services import signing_keys
+from licenses.api.replies import Reply, answer_failure, seal_reply
+from licenses.codes import Code, Refused
+from licenses.models import Actor, ApiKey, Capability, Profile
+from licenses.services.idempotency import Answer, answer_once
 
-logger = logging.getLogger(__name__)
-
-DATABASE_AWAY = (OperationalError, InterfaceError)
-NO_USABLE_KEY = (ImproperlyConfigured, InvalidToken)  # there is none, or none that VAULT_KEYS open
-FAILURES: dict[type[Exception], Code] = {  # the first that fits
-    UnsupportedMediaType: Code.UNSUPPORTED_MEDIA_TYPE,
-    MethodNotAllowed: Code.METHOD_NOT_ALLOWED,
-    RequestDataTooBig: Code.REQUEST_TOO_LARGE,
-    ParseError: Code.MALFORMED_REQUEST,
-    SuspiciousOperation: Code.MALFORMED_REQUEST,
-    UnreadablePostError: Code.MALFORMED_REQUEST,
-}
-RETRY_AFTER_SECONDS = 5  # how soon a client may ask again after 198
+__all__ = ["Call", "Endpoint", "Handler", "Reply", "UnknownEndpoint"]
 
 
 @dataclass(frozen=True)
 class Call:
-    """What a handler gets: validated parameters, and who asks."""
+    """What a handler gets: validated parameters, who asks, and with which API key (none at a public endpoint)."""
 
     params: Mapping[str, Any]
     actor: Actor
+    api_key: ApiKey | None = None
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What a handler gives back: a code, the extra fields in the protocol's order, and the product it is about."""
-
-    code: Code
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    product_id: int | None = None
+Handler = Callable[[Call], Reply | HttpResponseBase]
 
 
-Handler = Callable[[Call], Reply]
+class NotKept(Exception):
+    """A failure (5xx) under an Idempotency-Key: undo everything, so that the caller may try again."""
+
+    def __init__(self, answer: HttpResponse) -> None:
+        super().__init__(answer.status_code)
+        self.answer = answer
 
 
 class Endpoint(APIView):
-    """The one view of the v1 protocol; a row of `api/urls.py` sets the three class variables."""
+    """The one view of the v1 protocol; a row of `api/urls.py` sets the class variables."""
 
     authentication_classes = ()
     permission_classes = ()
     parser_classes = (FormParser, JSONParser, MultiPartParser)
-    capability: ClassVar[Capability]
-    params: ClassVar[type[Params]]
+    capability: ClassVar[Capability | None] = None  # None: public, no API key is asked for
+    params: ClassVar[type[Params]] = Params
     handle: ClassVar[Handler]
+    changes: ClassVar[bool] = False  # whether an Idempotency-Key counts
+
+    api_key: ApiKey | None = None
+    sent: Mapping[str, Any] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """No content negotiation: there is one format of answers, whatever `Accept` says."""
 
-    def answer(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        sent = read_parameters(request)
+    def answer(self, request: Request, **in_path: Any) -> HttpResponseBase:
+        self.sent = read_parameters(request) | in_path
         address = request.META.get("REMOTE_ADDR", "")
-        text = guards.header_text(request) or str(sent.get("api_key") or "").strip()
-        api_key = guards.authorize(text, address=address, capability=self.capability)
-        params = self.params(data=sent)
-        params.is_valid(raise_exception=True)
-        call = Call(params.validated_data, guards.actor_for(api_key, address))
-        return seal_reply(type(self).handle(call))
+        if self.capability is not None:
+            text = guards.header_text(request) or str(self.sent.get("api_key") or "").strip()
+            self.api_key = guards.authorize(text, address=address, capability=self.capability)
+        guards.refuse_blocked(self.sent, address=address)
+        call = Call(self.validated(), guards.actor_for(self.api_key, address), self.api_key)
+        idempotency_key = guards.idempotency_key(request, self.sent) if self.changes else ""
+        return self.perform_once(call, idempotency_key) if idempotency_key else self.perform(call)
 
     get = post = answer
 
+    def validated(self) -> Mapping[str, Any]:
+        params = self.params(data=self.sent)
+        if not params.is_valid():
+            raise Refused(self.params.invalid, errors=self.params.shown(params.errors))
+        found: Mapping[str, Any] = params.validated_data
+        return sdk.lenient(found, self.capability) if self.is_sdk else found
+
+    def perform(self, call: Call) -> HttpResponseBase:
+        try:
+            result = type(self).handle(call)
+        except Refused as refused:
+            result = Reply.of(refused)
+        return result if isinstance(result, HttpResponseBase) else self.sealed(result)
+
+    def perform_once(self, call: Call, idempotency_key: str) -> HttpResponse:
+        """Do it, or answer as the first time; the effect and the answer are stored in one transaction (R1)."""
+
+        def produce() -> Answer:
+            answer = cast(HttpResponse, self.perform(call))  # what changes something answers in an envelope
+            if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise NotKept(answer)
+            return Answer(answer.status_code, answer.content.decode("ascii"))
+
+        request = json.dumps([self.capability, call.params], sort_keys=True, default=str)
+        digest = hashlib.sha256(request.encode()).hexdigest()
+        found = answer_once(
+            api_key=cast(ApiKey, call.api_key), idempotency_key=idempotency_key, request_digest=digest, produce=produce
+        )
+        headers = {"Cache-Control": "no-cache, private"}
+        return HttpResponse(found.body, content_type="application/json", status=found.http_status, headers=headers)
+
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]  # no renderer: bytes
-        return answer_failure(exc)
+        if isinstance(exc, NotKept):
+            return exc.answer
+        return self.sealed(Reply.of(exc)) if isinstance(exc, Refused) else answer_failure(exc)
+
+    @property
+    def is_sdk(self) -> bool:
+        return self.api_key is not None and self.api_key.profile == Profile.SDK
+
+    def sealed(self, reply: Reply) -> HttpResponse:
+        return sdk.seal_reply(reply, self.capability, self.sent) if self.is_sdk else seal_reply(reply)
 
 
 class UnknownEndpoint(Endpoint):
@@ -114,57 +144,3 @@ def _read_body(request: Request) -> Any:
         return request.data
     except (ValueError, LookupError, RecursionError) as error:  # undecodable, an unknown charset, too deep
         raise Refused(Code.MALFORMED_REQUEST) from error
-
-
-def answer_failure(exc: Exception) -> HttpResponse:
-    """Turn whatever was raised into its sealed answer. The one place that catches everything."""
-    if isinstance(exc, Refused):
-        return seal_reply(Reply(exc.code, exc.fields, exc.product_id))
-    if isinstance(exc, ValidationError):
-        return seal_reply(Reply(Code.MALFORMED_REQUEST, {"errors": exc.detail}))
-    for failure, code in FAILURES.items():
-        if isinstance(exc, failure):
-            return seal_failure(code)
-    if isinstance(exc, DATABASE_AWAY):
-        logger.error("The database does not answer: %s", exc)
-        return seal_failure(Code.SERVICE_UNAVAILABLE)
-    logger.error("A v1 endpoint crashed", exc_info=exc)
-    return seal_failure(Code.INTERNAL_ERROR)
-
-
-def seal_reply(reply: Reply) -> HttpResponse:
-    """The sealed answer, signed with the key that its code's row asks for."""
-    of_product = reply.code.value.signed_by is SignedBy.PRODUCT
-    try:
-        signer = signing_keys.signer_for(reply.product_id if of_product else None)
-    except (Error, *NO_USABLE_KEY) as exc:
-        return answer_failure(exc)
-    return _respond(reply.code, reply.fields, signer)
-
-
-def seal_failure(code: Code) -> HttpResponse:
-    """A sealed answer without details, signed with the global key.
-
-    With the database away it is the one that this process saw last; without one the protocol's "Private key not set".
-    """
-    try:
-        signer: signing_keys.Signer | None = signing_keys.signer_for(None)
-    except Error:
-        signer = signing_keys.global_signer_seen_last()
-    except NO_USABLE_KEY:
-        signer = None
-    return _respond(code, {}, signer)
-
-
-def _respond(code: Code, fields: Mapping[str, Any], signer: signing_keys.Signer | None) -> HttpResponse:
-    number, message, _, http_status = code.value
-    response = {"code": number, "message": message, **fields, "timestamp": int(time.time())}
-    envelope = (
-        signing.seal(response, private_key=signer.private_key, label=signer.label)
-        if signer
-        else signing.unsealed(response)
-    )
-    headers = {"Cache-Control": "no-cache, private"}
-    if http_status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return HttpResponse(signing.encode(envelope), content_type="application/json", status=http_status, headers=headers)

@@ -1,9 +1,14 @@
 """The fields of Params: what a text from outside may be before a service sees it."""
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
+
+from licenses.codes import Code
+
+MAX_NUMBER = 2_147_483_647  # what an integer column holds
 
 
 def has_control_characters(text: str, *, allowed: str = "") -> bool:
@@ -54,10 +59,50 @@ class LicenseKeyField(TextField):
             return ""
 
 
-class Params(serializers.Serializer[Any]):
-    """What an endpoint takes; unknown names are ignored. `aliases` maps a canonical name to others clients send."""
+class NumberField(serializers.IntegerField):
+    """An optional whole number or its text; `default` (None) when missing, null or empty."""
 
-    aliases: dict[str, tuple[str, ...]] = {}
+    default_error_messages = {"invalid": "This must be a whole number."}
+
+    def __init__(self, *, default: int | None = None, low: int = 0, high: int = MAX_NUMBER, **options: Any) -> None:
+        super().__init__(required=False, allow_null=True, default=default, min_value=low, max_value=high, **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        found = super().run_validation(serializers.empty if data is None or data == "" else data)
+        return self.default if found is None else found
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool | float) or not str(data).strip().isascii():
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class FlagField(serializers.BooleanField):
+    """An optional 0 or 1, as number, text or JSON boolean; `default` when missing, null or empty."""
+
+    default_error_messages = {"invalid": "This must be 1 for true or 0 for false."}
+
+    def __init__(self, *, default: bool | None = None, **options: Any) -> None:
+        super().__init__(required=False, allow_null=True, default=default, **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        found = super().run_validation(serializers.empty if data is None or data == "" else data)
+        return self.default if found is None else found
+
+
+class Params(serializers.Serializer[Any]):
+    """What an endpoint takes; unknown names are ignored. `aliases` maps a canonical name to others clients send.
+
+    `invalid` is the answer to parameters that cannot be; its `errors` are as `shown` makes them.
+    """
+
+    aliases: Mapping[str, tuple[str, ...]] = {}
+    invalid: Code = Code.MALFORMED_REQUEST
+
+    @classmethod
+    def shown(cls, errors: Any) -> Any:
+        """The errors of an answer from `{parameter: [text, …]}`."""
+        return errors
 
     def to_internal_value(self, data: Any) -> Any:
         aliased = {
@@ -72,6 +117,17 @@ LICENSE_ALIASES = {
     "license_key": ("entitlement_key",),
     "identifier": ("hardwareId", "hardware_id", "domain", "server_domain", "server_ip"),
 }
+
+
+PRODUCT_ALIASES = {"product_id": ("product_uuid", "product_slug", "slug")}
+
+
+class ProductParams(Params):
+    """A product by its id, its UUID or its slug, whichever name the parameter has."""
+
+    aliases = PRODUCT_ALIASES
+
+    product_id = TextField()
 
 
 class LicenseParams(Params):

@@ -1,11 +1,18 @@
 """Who may call an endpoint. Each guard raises `Refused`; their order is the protocol's (D4)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.utils import timezone
 from rest_framework.request import Request
 
+from licenses.api.fields import LICENSE_ALIASES
 from licenses.codes import Code, Refused
-from licenses.models import Actor, ApiKey, Door
+from licenses.models import Actor, ApiKey, BlockListEntry, Door
 from licenses.services.api_keys import note_used
+
+IDENTIFIER_NAMES = ("identifier", *LICENSE_ALIASES["identifier"], "hwid", "activation_identifier", "user_identifier")
+MAX_LENGTH = 255
 
 
 def authorize(text: str, *, address: str, capability: str) -> ApiKey:
@@ -41,6 +48,23 @@ def header_text(request: Request) -> str:
     return request.headers.get("X-API-Key", "").strip()
 
 
-def actor_for(api_key: ApiKey, address: str) -> Actor:
+def actor_for(api_key: ApiKey | None, address: str) -> Actor:
     """How the audit names a program that calls."""
-    return Actor(Door.API, str(api_key), address or None)
+    return Actor(Door.API, str(api_key or "anybody"), address or None)
+
+
+def refuse_blocked(sent: Mapping[str, Any], *, address: str) -> None:
+    """Refuses 150 when the address, or any identifier that is sent under any name, is on the block list."""
+    texts = [str(sent[name]).strip() for name in IDENTIFIER_NAMES if isinstance(sent.get(name), str | int)]
+    identifiers = [text for text in texts if 0 < len(text) <= MAX_LENGTH and text.isprintable()]
+    if BlockListEntry.objects.matching(address=address, identifiers=identifiers).exists():
+        raise Refused(Code.ACCESS_DENIED)
+
+
+def idempotency_key(request: Request, sent: Mapping[str, Any]) -> str:
+    """The Idempotency-Key of the header, or of the body, where some SDKs put it; empty when there is none."""
+    text = request.headers.get("Idempotency-Key") or sent.get("idempotency_key") or sent.get("idempotencyKey") or ""
+    if not isinstance(text, str) or len(text) > MAX_LENGTH or not text.isprintable():
+        problem = f"This must be a text of one line, at most {MAX_LENGTH} characters."
+        raise Refused(Code.MALFORMED_REQUEST, errors={"Idempotency-Key": [problem]})
+    return text.strip()

@@ -1,14 +1,13 @@
 """assign-license-key and get-license-key-details."""
 
-from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import LicenseKeyField, LicenseParams, Params, TextField
+from licenses.api.shapes import detail_date, pairs
 from licenses.codes import Code
-from licenses.models import LicenseKey, LicenseKeyMetadata, Product, ProductMetadata
-from licenses.services.activations import find_live_activation
+from licenses.models import LicenseKey, Product
+from licenses.services.activations import find_running
 from licenses.services.license_keys import assign_license_key as assign
 
 
@@ -34,7 +33,7 @@ class LicenseKeyDetailsParams(LicenseParams):
 
 
 def get_license_key_details(call: Call) -> Reply:
-    found = find_live_activation(**call.params).license_key
+    found, _ = find_running(**call.params)
     fields = {"licenseKey": _license_key_details(found), "product": _product_details(found.product)}
     return Reply(Code.ACTIVE_LICENSE_KEY_FOUND, fields, found.product_id)
 
@@ -47,9 +46,9 @@ def _license_key_details(found: LicenseKey) -> dict[str, Any]:
         "owner_email": found.owner.email if found.owner else "",
         "activation_limit": found.activation_limit,
         "validity": found.validity_days,
-        "assigned_at": _date(found.assigned_at),
-        "meta_data": _pairs(found.metadata.all()),
-        "expires_at": _date(found.expires_at) or False,
+        "assigned_at": detail_date(found.assigned_at),
+        "meta_data": pairs(found.metadata.all()),
+        "expires_at": detail_date(found.expires_at) or False,
     }
 
 
@@ -61,14 +60,5 @@ def _product_details(product: Product) -> dict[str, Any]:
         "name": product.name,
         "post_url": product.post_url,
         "description": product.description,
-        "meta_data": _pairs(product.metadata.all()),
+        "meta_data": pairs(product.metadata.all()),
     }
-
-
-def _pairs(rows: Iterable[LicenseKeyMetadata | ProductMetadata]) -> list[dict[str, str]]:
-    return [{"key": row.name, "value": row.value} for row in rows]
-
-
-def _date(moment: datetime | None) -> str | None:
-    """`YYYY-MM-DD HH:MM:SS` in UTC, as details carry dates (D9)."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else None

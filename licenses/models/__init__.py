@@ -1,13 +1,20 @@
 """What the portal stores: one module per noun."""
 
 from licenses.models.activations import Activation
-from licenses.models.api_keys import ApiKey, Capability
+from licenses.models.api_keys import ApiKey, Capability, Profile
 from licenses.models.assignments import Assignment, AssignmentRow
 from licenses.models.audit import Actor, AuditEvent, Door
+from licenses.models.block_list import BlockListEntry
+from licenses.models.contracts import Contract
+from licenses.models.generators import Generator
+from licenses.models.idempotency import IdempotencyRecord
 from licenses.models.license_keys import LicenseKey, LicenseKeyMetadata
 from licenses.models.owners import Owner
 from licenses.models.products import Product, ProductMetadata
+from licenses.models.queued_assignments import QueuedAssignment
+from licenses.models.releases import Downloadable, Release
 from licenses.models.signing_keys import SigningKey
+from licenses.models.telemetry import TelemetryRecord
 
 __all__ = [
     "Activation",
@@ -16,12 +23,21 @@ __all__ = [
     "Assignment",
     "AssignmentRow",
     "AuditEvent",
+    "BlockListEntry",
     "Capability",
+    "Contract",
     "Door",
+    "Downloadable",
+    "Generator",
+    "IdempotencyRecord",
     "LicenseKey",
     "LicenseKeyMetadata",
     "Owner",
     "Product",
     "ProductMetadata",
+    "Profile",
+    "QueuedAssignment",
+    "Release",
     "SigningKey",
+    "TelemetryRecord",
 ]

@@ -6,22 +6,72 @@ from ipaddress import ip_address, ip_network
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from licenses.models.contracts import Contract
+
 PREFIX_LENGTH = 11  # "lp_" and eight characters: identifies an API key, is no secret
 
 
 class Capability(models.TextChoices):
     """What an API key may do: one row per endpoint, and two for the settings API."""
 
-    ASSIGN_LICENSE_KEY = "assign-license-key", "Assign license keys"
     VERIFY = "verify", "Verify license keys"
     ACTIVATE = "activate", "Activate license keys"
     DEACTIVATE = "deactivate", "Deactivate license keys"
     GET_LICENSE_KEY_DETAILS = "get-license-key-details", "Read license key details"
+    GET_LICENSE_KEY_FEATURE = "get-license-key-feature", "Read what a license key allows"
+    GET_LICENSE_FILE = "get-license-file", "Get license files for offline use"
+    ACCESS_DOWNLOADABLES = "access-downloadables", "List downloads"
+
+    ASSIGN_LICENSE_KEY = "assign-license-key", "Assign license keys"
+    ASSIGN_AND_ACTIVATE = "assign-and-activate-license-key", "Assign and activate license keys"
+    RANDOM_ASSIGN = "random-assign-license-keys", "Assign license keys from stock"
+    RANDOM_ASSIGN_QUEUED = "random-assign-license-keys-queued", "Assign license keys from stock, later"
+
+    CREATE_LICENSE_KEYS = "create-license-keys", "Create license keys"
+    UPDATE_LICENSE_KEY = "update-license-key", "Change license keys"
+    DELETE_LICENSE_KEY = "delete-license-key", "Delete license keys"
+    GET_LICENSE_KEYS = "get-license-keys", "List license keys"
+    GET_AVAILABLE_COUNT = "get-available-license-keys-count", "Count available license keys"
     CREATE_LICENSE_KEY_META = "create-license-key-meta", "Create license key metadata"
     UPDATE_LICENSE_KEY_META = "update-license-key-meta", "Update license key metadata"
     DELETE_LICENSE_KEY_META = "delete-license-key-meta", "Delete license key metadata"
+
+    CREATE_PRODUCT = "create-product", "Create products"
+    UPDATE_PRODUCT = "update-product", "Change products"
+    DELETE_PRODUCT = "delete-product", "Delete products"
+    GET_ALL_PRODUCTS = "get-all-products", "List products"
+    GET_PRODUCT = "get-product", "Read a product"
+    GET_PRODUCT_PUBLIC_KEY = "get-product-public-key", "Read a product's public key"
+    GET_PRODUCT_CHANGELOG = "get-product-changelog", "Read a product's changelog"
+    GET_PRODUCT_META = "get-product-meta", "Read product metadata"
+    CREATE_PRODUCT_META = "create-product-meta", "Create product metadata"
+    UPDATE_PRODUCT_META = "update-product-meta", "Update product metadata"
+    DELETE_PRODUCT_META = "delete-product-meta", "Delete product metadata"
+
+    GET_ALL_GENERATORS = "get-all-generators", "List generators"
+    GENERATE = "generate", "Generate license keys"
+
+    GET_ALL_CONTRACTS = "get-all-contracts", "List contracts"
+    CREATE_CONTRACT = "create-contract", "Create contracts"
+    UPDATE_CONTRACT = "update-contract", "Change contracts"
+    DELETE_CONTRACT = "delete-contract", "Delete contracts"
+    CONTRACT_GET_INFO = "contracts/get-info", "Holder of a contract: read it"
+    CONTRACT_GENERATE = "contracts/generate", "Holder of a contract: generate license keys"
+    CONTRACT_DESTROY = "contracts/destroy", "Holder of a contract: destroy a license key"
+    CONTRACT_DESTROY_ALL = "contracts/destroy-all", "Holder of a contract: destroy all its license keys"
+
+    SEND_TELEMETRY_DATA = "send-telemetry-data", "Send telemetry"
+    GET_TELEMETRY_DATA = "get-telemetry-data", "Read telemetry"
+
     READ_SETTINGS = "read-settings", "Read the portal's settings"
     CHANGE_SETTINGS = "change-settings", "Change the portal's settings"
+
+
+class Profile(models.TextChoices):
+    """How answers are shaped for the programs that use an API key (D19)."""
+
+    DOCUMENTED = "documented", "Documented: the signed envelope and nothing else"
+    SDK = "sdk", "SDK: with the flat fields that the PHP and JavaScript SDKs read"
 
 
 def validate_capabilities(value: object) -> None:
@@ -67,6 +117,21 @@ class ApiKey(models.Model):
         validators=[validate_networks],
         help_text="Addresses or networks it may be used from. Empty: from anywhere.",
     )
+    profile = models.CharField(
+        "client profile",
+        max_length=16,
+        choices=Profile,
+        default=Profile.DOCUMENTED,
+        help_text="SDK only for programs built on the PHP, Laravel or JavaScript SDK; they verify other fields.",
+    )
+    contract = models.ForeignKey(
+        Contract,
+        on_delete=models.PROTECT,
+        related_name="api_keys",
+        null=True,
+        blank=True,
+        help_text="For the holder of a contract: the contracts/… endpoints then speak of this one alone.",
+    )
     is_active = models.BooleanField("active", default=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: it does not expire.")
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -77,6 +142,13 @@ class ApiKey(models.Model):
     class Meta:
         ordering = ("name", "pk")
         verbose_name = "API key"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(profile__in=("documented", "sdk")),
+                name="api_key_profile_valid",
+                violation_error_message="A client profile is documented or sdk.",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"

@@ -40,7 +40,9 @@ class AssignmentRow(models.Model):
     assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="rows", db_index=False)
     digest = models.CharField(max_length=32, help_text="What the row says, wherever in the file it stands.")
     line = models.PositiveIntegerField(help_text="The line in the file where the row begins.")
-    license_key = models.ForeignKey(LicenseKey, on_delete=models.PROTECT, null=True, related_name="+")
+    license_key = models.ForeignKey(
+        LicenseKey, on_delete=models.SET_NULL, null=True, related_name="+", help_text="Empty when it was deleted since."
+    )
     outcome = models.CharField(max_length=16, choices=Outcome)
     problem = models.CharField(max_length=255, blank=True)
 
@@ -49,9 +51,8 @@ class AssignmentRow(models.Model):
         constraints = [
             models.UniqueConstraint(fields=("digest", "assignment"), name="assignment_row_one_per_digest"),
             models.CheckConstraint(
-                condition=Q(outcome="assigned", license_key__isnull=False)
-                | Q(outcome="refused", license_key__isnull=True),
-                name="assignment_row_license_key_when_assigned",
+                condition=Q(outcome="assigned") | Q(outcome="refused", license_key__isnull=True),
+                name="assignment_row_license_key_only_when_assigned",
             ),
         ]
         indexes = [models.Index(fields=("assignment", "line"), name="assignment_row_by_line")]

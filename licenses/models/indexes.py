@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.db import models
+from django.db import migrations, models
 
 
 class PrefixIndex(models.Index):
@@ -14,3 +14,13 @@ class PrefixIndex(models.Index):
         if schema_editor.connection.vendor == "postgresql":
             statement.template = statement.template.replace("%(columns)s", "%(columns)s text_pattern_ops")
         return statement
+
+
+class AddIndexOnline(migrations.AddIndex):
+    """`AddIndex` for a large table: PostgreSQL builds it while others write. For a migration with `atomic = False`."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            online = {"concurrently": True} if schema_editor.connection.vendor == "postgresql" else {}
+            schema_editor.add_index(model, self.index, **online)

@@ -1,10 +1,12 @@
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
 
+from licenses.models.contracts import Contract
 from licenses.models.owners import Owner
-from licenses.models.products import Product
+from licenses.models.products import Product, validate_features
 
 UNLIMITED = 0  # an `activation_limit` of 0 sets no limit
 NEVER_EXPIRES = 0  # a `validity_days` of 0 sets no expiry
@@ -14,7 +16,8 @@ MAX_VALIDITY_DAYS = 36_525  # a hundred years; more would overflow a date
 
 class LicenseKeyQuerySet(models.QuerySet["LicenseKey"]):
     def available(self) -> "LicenseKeyQuerySet":
-        return self.filter(status=LicenseKey.Status.AVAILABLE)
+        """The stock: what may be given to anybody. Available keys of a contract are its holder's to give."""
+        return self.filter(status=LicenseKey.Status.AVAILABLE, contract=None)
 
     def expiring(self, *, after: datetime, before: datetime) -> "LicenseKeyQuerySet":
         """Assigned keys that are not expired at `after` and will be at `before`."""
@@ -52,6 +55,22 @@ class LicenseKey(models.Model):
         blank=True,
         db_index=True,
         help_text="The vendor's own note, an order number for example.",
+    )
+    contract = models.ForeignKey(
+        Contract,
+        on_delete=models.PROTECT,
+        related_name="license_keys",
+        null=True,
+        blank=True,
+        db_index=False,  # the partial index below is a fraction of the size: few license keys have one
+        help_text="The contract that it was generated under, if any.",
+    )
+    features: Any = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        validators=[validate_features],
+        help_text="What it allows, where that differs from its product's features.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -95,6 +114,9 @@ class LicenseKey(models.Model):
         indexes = [
             models.Index(fields=("product", "status", "id"), name="license_key_pool"),
             models.Index(F("expires_at"), name="license_key_by_expiry", condition=Q(status="assigned")),
+            models.Index(
+                fields=("contract", "id"), name="license_key_by_contract", condition=Q(contract__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -121,6 +143,11 @@ class LicenseKey(models.Model):
         if self.validity_days == NEVER_EXPIRES:
             return None
         return assigned_at + timedelta(days=self.validity_days)
+
+    @property
+    def allowed_features(self) -> dict[str, Any]:
+        """What software may do under this license key: the product's features, changed by its own."""
+        return {**self.product.features, **self.features}
 
     def has_room_for(self, live_activations: int) -> bool:
         """Whether one more activation fits beside `live_activations` of them."""

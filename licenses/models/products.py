@@ -1,5 +1,44 @@
+import uuid
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+
+MAX_FEATURES = 100
+FEATURE_VALUES = (bool, int, float, str)
+# A slug stands where an id or a UUID may stand too, so it must look like neither
+SLUG = RegexValidator(
+    r"^(?![0-9]+$)(?![0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$)[a-z0-9]+(-[a-z0-9]+)*\Z",
+    "A slug is made of small letters, digits and single hyphens, with a letter among them: photo-editor.",
+)
+
+
+def validate_features(value: object) -> None:
+    """Features are `{name: value}`: what software may do under a license key."""
+    if not isinstance(value, dict) or len(value) > MAX_FEATURES:
+        raise ValidationError(f'Features are a JSON object of at most {MAX_FEATURES} names: {{"export": true}}.')
+    for name, one in value.items():
+        if not 1 <= len(name) <= 100 or not isinstance(one, FEATURE_VALUES) or len(str(one)) > 255:  # noqa: PLR2004
+            raise ValidationError(
+                f"The feature “{name[:100]}” is neither true or false, nor a number, nor a short text."
+            )
+
+
+class ProductQuerySet(models.QuerySet["Product"]):
+    def offered(self) -> "ProductQuerySet":
+        """All but the deleted ones: what programs may see and name."""
+        return self.exclude(status=Product.Status.DELETED)
+
+    def named(self, text: str) -> "Product | None":
+        """The product that a program names by its id, its UUID or its slug; None when there is none."""
+        if text.isascii() and text.isdecimal() and len(text) <= 18:  # noqa: PLR2004  what a bigint surely holds
+            return self.offered().filter(pk=int(text)).first()
+        try:
+            return self.offered().filter(uuid=uuid.UUID(text)).first()
+        except ValueError:
+            return self.offered().filter(slug=text).exclude(slug="").first()
 
 
 class Product(models.Model):
@@ -12,7 +51,12 @@ class Product(models.Model):
     class Status(models.TextChoices):
         ACTIVE = "active", "Active"
         INACTIVE = "inactive", "Inactive"
+        DELETED = "deleted", "Deleted"
 
+    uuid = models.UUIDField("UUID", default=uuid.uuid4, unique=True, editable=False)
+    slug = models.CharField(
+        max_length=100, blank=True, validators=[SLUG], help_text="Its name in addresses: photo-editor. May stay empty."
+    )
     name = models.CharField(max_length=255, help_text="Shown to staff and sent in license key details.")
     description = models.TextField(blank=True)
     source = models.CharField(max_length=16, choices=Source, default=Source.INTERNAL)
@@ -23,7 +67,8 @@ class Product(models.Model):
         max_length=16,
         choices=Status,
         default=Status.ACTIVE,
-        help_text="License keys of an inactive product are answered with 203 and stop working.",
+        help_text="License keys of an inactive or deleted product are answered with 203 and stop working. "
+        "Programs no longer see a deleted product; its license keys and their history stay.",
     )
     require_non_expired = models.BooleanField(
         "refuse expired license keys",
@@ -36,16 +81,33 @@ class Product(models.Model):
         blank=True,
         help_text="Sent to customers' software in license key details.",
     )
+    changelog_enabled = models.BooleanField(
+        "public changelog", default=False, help_text="Anybody may read what its published releases changed."
+    )
+    features: Any = models.JSONField(
+        default=dict,
+        blank=True,
+        validators=[validate_features],
+        help_text='What its license keys allow unless they say otherwise: {"export": true, "seats": 5}.',
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ProductQuerySet.as_manager()
 
     class Meta:
         ordering = ("name", "pk")
         constraints = [
             models.CheckConstraint(
-                condition=Q(status__in=("active", "inactive")),
+                condition=Q(status__in=("active", "inactive", "deleted")),
                 name="product_status_valid",
-                violation_error_message="A product is active or inactive.",
+                violation_error_message="A product is active, inactive or deleted.",
+            ),
+            models.UniqueConstraint(
+                fields=("slug",),
+                condition=~Q(slug=""),
+                name="product_one_per_slug",
+                violation_error_message="There is a product with this slug already.",
             ),
             models.CheckConstraint(
                 condition=Q(source__in=("internal", "envato")),

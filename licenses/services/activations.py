@@ -71,22 +71,30 @@ def end_activations(activations: list[Activation], *, of: LicenseKey, actor: Act
     return len(activations)
 
 
-def verify_license(*, license_key: str, identifier: str) -> LicenseKey:
-    """The license key, if it may run at `identifier` now, and a note that it was seen there. Not for a transaction."""
-    activation = find_live_activation(license_key=license_key, identifier=identifier)
+def verify_license(*, license_key: str, identifier: str | None) -> LicenseKey:
+    """The license key, if it may run at `identifier` now, and a note that it was seen there. Not for a transaction.
+
+    With `None` for an identifier it is the license key, if it may be used at all.
+    """
+    found, activation = find_running(license_key=license_key, identifier=identifier)
     now = timezone.now()
-    if activation.last_verified_at is None or activation.last_verified_at <= now - LAST_VERIFIED_EVERY:
+    if activation and (activation.last_verified_at is None or activation.last_verified_at <= now - LAST_VERIFIED_EVERY):
         with suppress(DatabaseError):  # a database that only reads, or is busy, still answers customers' software
             Activation.objects.filter(pk=activation.pk).update(last_verified_at=now)
-    return activation.license_key
+    return found
 
 
-def find_live_activation(*, license_key: str, identifier: str) -> Activation:
-    """The live activation of a usable license key at `identifier`; refuses 202 when it was not activated there."""
+def find_running(*, license_key: str, identifier: str | None) -> tuple[LicenseKey, Activation | None]:
+    """A usable license key and its live activation at `identifier`; refuses 202 when it was not activated there.
+
+    `None` for an identifier, which only the client profile sdk may leave out, asks for no activation.
+    """
     found = find_license_key(license_key)
     require_usable(found)
     require_identifier(found, identifier)
+    if identifier is None:
+        return found, None
     activation = found.activations.live().filter(identifier=identifier).first()
     if activation is None:
         raise Refused(Code.NO_ACTIVATION_FOUND, product_id=found.product_id)
-    return activation
+    return found, activation

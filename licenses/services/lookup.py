@@ -1,9 +1,19 @@
 """The gate that every call about a license key passes, in the order of the protocol (D4): 210, 201, 203, 204, 205."""
 
+from typing import Any
+
 from django.utils import timezone
 
 from licenses.codes import Code, Refused
-from licenses.models import LicenseKey
+from licenses.models import LicenseKey, Product
+
+
+def find_product(text: str, *, or_refuse: Code, **fields: Any) -> Product:
+    """The product with this id, UUID or slug that is not deleted; refuses with the given code when there is none."""
+    found = Product.objects.named(text)
+    if found is None:
+        raise Refused(or_refuse, **fields)
+    return found
 
 
 def find_license_key(license_key: str) -> LicenseKey:
@@ -44,7 +54,7 @@ def require_usable(found: LicenseKey) -> None:
         raise Refused(Code.LICENSE_KEY_EXPIRED, product_id=found.product_id)
 
 
-def require_identifier(found: LicenseKey, identifier: str) -> None:
-    """Refuses 215 for a call that does not say where the license key runs."""
-    if not identifier:
+def require_identifier(found: LicenseKey, identifier: str | None) -> None:
+    """Refuses 215 for a call that does not say where the license key runs; None: it need not (client profile sdk)."""
+    if identifier == "":
         raise Refused(Code.IDENTIFIER_REQUIRED, product_id=found.product_id)

@@ -9,7 +9,9 @@ from licenses.services.lookup import lock_license_key, require_identifier, requi
 
 
 @transaction.atomic
-def create_metadata(*, license_key: str, identifier: str, name: str, value: str, actor: Actor) -> LicenseKeyMetadata:
+def create_metadata(
+    *, license_key: str, identifier: str | None, name: str, value: str, actor: Actor
+) -> LicenseKeyMetadata:
     """Store a new name with its value; refuses 452 when the name is taken. No activation is needed (D6)."""
     found = _open(license_key, identifier)
     if not name:
@@ -24,7 +26,9 @@ def create_metadata(*, license_key: str, identifier: str, name: str, value: str,
 
 
 @transaction.atomic
-def update_metadata(*, license_key: str, identifier: str, name: str, value: str, actor: Actor) -> LicenseKeyMetadata:
+def update_metadata(
+    *, license_key: str, identifier: str | None, name: str, value: str, actor: Actor
+) -> LicenseKeyMetadata:
     """Give a name that exists another value; refuses 352 when it does not exist."""
     found = _open(license_key, identifier)
     if not name:
@@ -41,7 +45,7 @@ def update_metadata(*, license_key: str, identifier: str, name: str, value: str,
 
 
 @transaction.atomic
-def delete_metadata(*, license_key: str, identifier: str, name: str, actor: Actor) -> LicenseKey:
+def delete_metadata(*, license_key: str, identifier: str | None, name: str, actor: Actor) -> LicenseKey:
     """Remove a name; refuses 251 when it does not exist. The audit keeps the value."""
     found = _open(license_key, identifier)
     if not name:
@@ -54,7 +58,7 @@ def delete_metadata(*, license_key: str, identifier: str, name: str, actor: Acto
     return found
 
 
-def _open(license_key: str, identifier: str) -> LicenseKey:
+def _open(license_key: str, identifier: str | None) -> LicenseKey:
     found = lock_license_key(license_key)
     require_usable(found)
     require_identifier(found, identifier)

@@ -8,15 +8,34 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
 from licenses.events import Kind, record
-from licenses.models import Actor, ApiKey, LicenseKeyMetadata, Owner, Product, ProductMetadata
+from licenses.models import (
+    Actor,
+    ApiKey,
+    BlockListEntry,
+    Contract,
+    Downloadable,
+    Generator,
+    LicenseKeyMetadata,
+    Owner,
+    Product,
+    ProductMetadata,
+    Release,
+)
 
 NOUNS: dict[type[models.Model], str] = {
     ApiKey: "api_key",
+    BlockListEntry: "block_list_entry",
+    Contract: "contract",
+    Downloadable: "downloadable",
+    Generator: "generator",
     LicenseKeyMetadata: "metadata",
     Owner: "owner",
     Product: "product",
     ProductMetadata: "metadata",
+    Release: "release",
 }
+
+SECRETS = ("contract_key",)  # fields that name a right; the audit does without them
 
 
 @transaction.atomic
@@ -45,7 +64,7 @@ def save_record(instance: models.Model, *, changed_fields: Sequence[str] = (), a
 def delete_record(instance: models.Model, *, actor: Actor) -> None:
     """Delete a record of `NOUNS`; ValidationError when others need it."""
     if is_used(instance):
-        raise ValidationError(f"{instance} has license keys or signing keys, so it stays.")
+        raise ValidationError(f"{instance} is needed by other records, so it stays.")
     before = _facts(instance)
     _record("deleted", instance, actor=actor, before=before)
     instance.delete()
@@ -62,7 +81,11 @@ def is_used(instance: models.Model) -> bool:
 
 def _record(verb: str, instance: models.Model, *, actor: Actor, **facts: dict[str, Any]) -> None:
     """The audit row of a record; metadata is recorded at what it belongs to, where people look for it."""
-    target = getattr(instance, "license_key", None) or getattr(instance, "product", None) or instance
+    target = instance
+    if isinstance(instance, LicenseKeyMetadata):
+        target = instance.license_key
+    elif isinstance(instance, ProductMetadata):
+        target = instance.product
     record(Kind(f"{NOUNS[type(instance)]}.{verb}"), target, actor=actor, **facts)
 
 
@@ -71,8 +94,14 @@ def _facts(instance: models.Model, fields: Iterable[str] | None = None) -> dict[
     if isinstance(instance, LicenseKeyMetadata | ProductMetadata):
         return {instance.name: instance.value}
     fields = fields or [field.name for field in instance._meta.concrete_fields if _is_filled_in(instance, field)]
-    values = {name: getattr(instance, name) for name in fields}
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+    values = {name: instance._meta.get_field(name).value_from_object(instance) for name in fields}  # type: ignore[union-attr]
+    return {name: _as_json(value) for name, value in values.items() if name not in SECRETS}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if value is None or isinstance(value, str | int | float | list | dict) else str(value)
 
 
 def _is_filled_in(instance: models.Model, field: "models.Field[Any, Any]") -> bool:
