@@ -48,6 +48,7 @@ class Kind(StrEnum):
     ASSIGNMENT_QUEUED = "assignment.queued"
     ASSIGNMENT_DELIVERED = "assignment.delivered"
     ASSIGNMENT_UNDELIVERED = "assignment.undelivered"
+    ASSIGNMENT_SENT_AGAIN = "assignment.sent_again"
     LICENSE_FILE_MADE = "license_file.made"
     SIGNING_KEY_CREATED = "signing_key.created"
     SIGNING_KEY_RETIRED = "signing_key.retired"

@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 RSA_BITS = (2048, 3072, 4096)
 LABELS = ("product", "global")
+_LARGEST_EXACT = 2**53  # beyond it JavaScript rounds
+_NUMBER = re.compile(r"\s*[-+]*(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 _BAD_INPUT = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
 
 
@@ -49,8 +52,8 @@ def sign_text(text: str, *, private_key: rsa.RSAPrivateKey) -> str:
 def verify_text(text: str, signature: str, public_key_pem: str | bytes) -> bool:
     """Whether `signature` is what `sign_text` made of this text; False for any bad input."""
     try:
-        _public_key(public_key_pem).verify(
-            _strict_base64(signature), text.encode(), padding.PKCS1v15(), hashes.SHA256()
+        read_public_key(public_key_pem).verify(
+            strict_base64(signature), text.encode(), padding.PKCS1v15(), hashes.SHA256()
         )
         return True
     except (InvalidSignature, UnsupportedAlgorithm, *_BAD_INPUT):
@@ -76,14 +79,37 @@ def verify(envelope: Mapping[str, Any], public_key_pem: str | bytes) -> bool:
     """
     try:
         response_base64 = envelope["response_base64"]
-        signature = _strict_base64(envelope["signature"])
-        signed, shown = json.loads(_strict_base64(response_base64)), envelope["response"]
-        _public_key(public_key_pem).verify(
+        signature = strict_base64(envelope["signature"])
+        signed, shown = json.loads(strict_base64(response_base64)), envelope["response"]
+        read_public_key(public_key_pem).verify(
             signature, response_base64.encode("ascii"), padding.PKCS1v15(), hashes.SHA256()
         )
         return envelope["private_key_used"] in LABELS and _canonical(signed) == _canonical(shown)
     except (InvalidSignature, UnsupportedAlgorithm, *_BAD_INPUT):
         return False
+
+
+def portable(value: Any) -> Any:
+    """The value as PHP and JavaScript decode and encode it without a change: sorted, no `{}`, no floats."""
+    if isinstance(value, Mapping):
+        return {name: portable(value[name]) for name in sorted(value) if _keeps_its_place(name)} or []
+    if isinstance(value, list | tuple):
+        return [portable(item) for item in value]
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) > _LARGEST_EXACT):
+        return str(value)
+    if isinstance(value, str):
+        return str(value).replace("\u2028", " ").replace("\u2029", " ")
+    return value
+
+
+def encode_portable(value: Any) -> str:
+    """A portable value as both write it: compact JSON with slashes and letters as they are."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _keeps_its_place(name: str) -> bool:
+    """PHP sorts names that are numbers as numbers, JavaScript puts whole ones first and sorts UTF-16."""
+    return not (_NUMBER.fullmatch(name) or name == "__proto__" or any(letter > "\uffff" for letter in name))
 
 
 def generate_private_key(bits: int = 2048) -> rsa.RSAPrivateKey:
@@ -104,7 +130,7 @@ def public_pem(private_key: rsa.RSAPrivateKey) -> str:
 
 def fingerprint(public_key_pem: str) -> str:
     """SHA-256 of the public key's DER bytes, in hexadecimal."""
-    der = _public_key(public_key_pem).public_bytes(
+    der = read_public_key(public_key_pem).public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     return hashlib.sha256(der).hexdigest()
@@ -130,7 +156,8 @@ def _vault(vault_keys: Sequence[str]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in vault_keys])
 
 
-def _public_key(pem: str | bytes) -> rsa.RSAPublicKey:
+def read_public_key(pem: str | bytes) -> rsa.RSAPublicKey:
+    """The RSA public key in a PEM; ValueError for anything else, UnsupportedAlgorithm for what nobody can use."""
     key = serialization.load_pem_public_key(pem.encode("ascii") if isinstance(pem, str) else pem)
     if not isinstance(key, rsa.RSAPublicKey):
         raise ValueError("not an RSA public key")
@@ -142,7 +169,7 @@ def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _strict_base64(text: str) -> bytes:
+def strict_base64(text: str) -> bytes:
     """Decode, refusing any text that is not the one encoding of its bytes (stray bits, white space)."""
     data = base64.b64decode(text.encode("ascii"), validate=True)
     if base64.b64encode(data).decode("ascii") != text:
