@@ -5,10 +5,20 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import IntegerField, Model, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Concat, Lower
+from django.db.models import IntegerField, Model, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Concat, Lower
 
-from licenses.models import Activation, ApiKey, AuditEvent, LicenseKey, Owner, Product
+from licenses.models import (
+    Activation,
+    ApiKey,
+    AuditEvent,
+    Downloadable,
+    LicenseKey,
+    Owner,
+    Product,
+    Release,
+    TelemetryRecord,
+)
 
 COUNT_CAP = 10_000  # a list says "10,000+" instead of counting further
 ROW_COUNT_CAP = 1_000  # the same for a count inside a row of a list
@@ -65,6 +75,40 @@ def with_live_activations(license_keys: QuerySet[LicenseKey]) -> QuerySet[Licens
     return license_keys.annotate(live_count=CountUpTo(Activation.objects.live().filter(license_key=OuterRef("pk"))))
 
 
+def with_downloads(releases: QuerySet[Release]) -> QuerySet[Release]:
+    """Releases with `file_count`, and `download_count` of all their files."""
+    files = Downloadable.objects.filter(release=OuterRef("pk")).order_by()
+    downloads = files.values("release").annotate(total=Sum("download_counter")).values("total")
+    return releases.annotate(file_count=CountUpTo(files), download_count=Coalesce(Subquery(downloads), 0))
+
+
+def page_of_license_keys(
+    *, product: Product | None, status: str, owner_email: str, owner_name: str, page: int, items_per_page: int
+) -> list[LicenseKey]:
+    """One page of the license keys to which all of these apply, with their owners, the oldest first.
+
+    Empty filters leave everything in. Names and addresses are compared whole, whatever their case.
+    """
+    start = (page - 1) * items_per_page
+    newest = LicenseKey.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    if start >= newest:  # there cannot be so many rows: a page far past the end costs nothing
+        return []
+    pks = _license_keys_where(product, status, owner_email, owner_name).values_list("pk", flat=True)
+    found = LicenseKey.objects.filter(pk__in=list(pks[start : start + items_per_page]))
+    return list(found.select_related("owner").order_by("pk"))
+
+
+def _license_keys_where(
+    product: Product | None, status: str, owner_email: str, owner_name: str
+) -> QuerySet[LicenseKey]:
+    rows = LicenseKey.objects.order_by("pk")
+    rows = rows.filter(product=product) if product else rows
+    rows = rows.filter(status=status) if status else rows
+    rows = rows.filter(owner__in=Owner.objects.with_email(owner_email)) if owner_email else rows
+    named = Owner.objects.alias(folded_name=Lower("name")).filter(folded_name=Lower(Value(owner_name)))
+    return rows.filter(owner__in=named) if owner_name else rows
+
+
 class Matches(NamedTuple):
     """What a search found. `cut` says that there are more than these."""
 
@@ -119,6 +163,11 @@ def find_audit_events(text: str) -> Matches:
         AuditEvent.objects.filter(object_type="owner", object_id__in=list(owners)).order_by("-pk"),
         AuditEvent.objects.filter(_starts_with("actor", text)).order_by("-pk"),
     )
+
+
+def find_telemetry(text: str) -> Matches:
+    """The newest records by the beginning of their license key."""
+    return _first_matches(TelemetryRecord.objects.filter(_starts_with("license_key", text)).order_by("-pk"))
 
 
 def _first_matches(*searches: QuerySet[Any]) -> Matches:

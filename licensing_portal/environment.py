@@ -1,9 +1,10 @@
 """Reading variables strictly: what django-environ would guess about, the portal refuses by name."""
 
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import environ
 from cryptography.fernet import Fernet
@@ -81,6 +82,28 @@ def word(name: str, *, default: str, among: tuple[str, ...]) -> str:
 def words(name: str, *, default: list[str]) -> list[str]:
     """A list written with commas."""
     return read(name, lambda text: [part.strip() for part in text.split(",") if part.strip()], "a list", default)
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Networks written with commas, like 10.0.0.0/8; a single address is one too."""
+    return read(
+        name,
+        lambda text: [ip_network(part.strip()) for part in text.split(",") if part.strip()],
+        "networks like 10.0.0.0/8 with commas between",
+        [],
+    )
+
+
+def url(name: str) -> str:
+    """An http(s) address without a slash at its end; empty when it is not set."""
+
+    def parse(text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(text)
+        return text.rstrip("/")
+
+    return read(name, parse, "an address like https://licenses.example.com", "")
 
 
 def secret(name: str) -> str:

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import drf_spectacular_sidecar
+from whitenoise.compress import Compressor  # type: ignore[import-untyped]
+
 from licensing_portal import environment as var
 from licensing_portal import logs
 
@@ -28,6 +31,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
     "licenses",
     "settings_api",
 ]
@@ -93,11 +97,23 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "staticfiles"
-STATICFILES_DIRS = [BASE_DIR / "licensing_portal" / "static"]
+SWAGGER_UI = "drf_spectacular_sidecar/swagger-ui-dist"  # of the package only this, without Redoc
+STATICFILES_DIRS: list[Path | tuple[str, Path]] = [
+    BASE_DIR / "licensing_portal" / "static",
+    (SWAGGER_UI, Path(drf_spectacular_sidecar.__file__).parent / "static" / SWAGGER_UI),
+]
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+MEDIA_ROOT = DATA_DIR / "media"  # files of releases; no URL leads there, /api/v1/download/ asks who may have them
+MAX_RELEASE_FILE_MB = var.integer("MAX_RELEASE_FILE_MB", default=1024, low=1, high=1_000_000)
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "licensing_portal.uploads.StaffUploadHandler",
+]
 
 # Logs go to standard error, one line an event, without secrets
 
@@ -114,14 +130,34 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": 0,  # X-Forwarded-For is the caller's own text; middleware.client_address has set REMOTE_ADDR already
     "UNAUTHENTICATED_USER": None,
 }
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Licensing portal",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_AUTHENTICATION": [],  # the reference is public: it says nothing about this portal
+    "SWAGGER_UI_DIST": "SIDECAR",  # from this server, not from the internet
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "docExpansion": "list", "filter": True},
+    "PARSER_WHITELIST": ["rest_framework.parsers.FormParser", "rest_framework.parsers.JSONParser"],
+    "PREPROCESSING_HOOKS": ["licenses.api.schema.keep_endpoints"],
+    "POSTPROCESSING_HOOKS": ["licenses.api.schema.add_components"],
+    "SORT_OPERATIONS": False,  # the order of the table
+    "SORT_OPERATION_PARAMETERS": False,
+}
 
 # The portal
 
 PRODUCT_SIGNING_KEYS = var.boolean("PRODUCT_SIGNING_KEYS", default=True)
+LICENSE_KEY_FUNCTIONS = var.words("LICENSE_KEY_FUNCTIONS", default=[])
+PUBLIC_URL = var.url("PUBLIC_URL")
+DOWNLOAD_LINK_MINUTES = var.integer("DOWNLOAD_LINK_MINUTES", default=15, low=1, high=1440)
+CHANGELOG = var.boolean("CHANGELOG", default=True)
 SIGNING_KEY_BITS = int(var.word("SIGNING_KEY_BITS", default="2048", among=("2048", "3072", "4096")))
 LICENSE_SERVER_URL = var.env.ENVIRON.get("LICENSE_SERVER_URL", "")
 LICENSE_SERVER_PUBLIC_KEY = var.env.ENVIRON.get("LICENSE_SERVER_PUBLIC_KEY", "")
 LICENSE_SERVER_API_KEY = var.env.ENVIRON.get("LICENSE_SERVER_API_KEY", "")
+OUTGOING_ALLOWED_NETWORKS = var.networks("OUTGOING_ALLOWED_NETWORKS")
+ENVATO_TOKEN = var.env.ENVIRON.get("ENVATO_TOKEN", "").strip()
+ENVATO_API_URL = var.env.ENVIRON.get("ENVATO_API_URL", "").strip() or "https://api.envato.com"
 
 # settings_api imports nothing from licenses: what it needs from there is named here
 SETTINGS_API = {

@@ -91,6 +91,18 @@ class ReleaseFactory(factory.django.DjangoModelFactory):
     released_at = factory.LazyFunction(timezone.now)
 
 
+class DownloadableFactory(factory.django.DjangoModelFactory):
+    """A file of a published release; `file__data` are its bytes."""
+
+    class Meta:
+        model = models.Downloadable
+        skip_postgeneration_save = True
+
+    release = factory.SubFactory(ReleaseFactory)
+    file = factory.django.FileField(data=b"MZ a program", filename="stored")
+    file_name = factory.Sequence(lambda n: f"program-{n}.exe")
+
+
 class TelemetryRecordFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = models.TelemetryRecord

@@ -8,11 +8,13 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from licenses.codes import Code, Refused
-from licenses.models import AuditEvent
+from licenses.models import AuditEvent, LicenseKey
 from licenses.services.activations import activate_license, deactivate_all
 from licenses.services.license_keys import (
     assign_license_key,
     block_license_key,
+    delete_license_key,
+    destroy_license_key,
     extend_license_key,
     unblock_license_key,
     update_license_key,
@@ -142,6 +144,15 @@ def test_it_sets_no_expiry_before_the_assignment():
         update_license_key(license_key=key.license_key, changes={"expires_at": timezone.now()}, actor=ACTOR)
 
 
+def test_it_sets_features():
+    key = LicenseKeyFactory()
+    update_license_key(license_key=key.license_key, changes={"features": {"seats": 5}}, actor=ACTOR)
+    key.refresh_from_db()
+    assert key.features == {"seats": 5}
+    with pytest.raises(ValidationError):
+        update_license_key(license_key=key.license_key, changes={"features": {"seats": [5]}}, actor=ACTOR)
+
+
 @pytest.mark.parametrize("field", ["status", "owner", "license_key", "product", "pk"])
 def test_it_sets_no_other_field(field):
     key = LicenseKeyFactory()
@@ -195,3 +206,19 @@ def test_a_refused_assignment_leaves_nothing_behind():
     with pytest.raises(Refused):
         assign_license_key(license_key=key.license_key, owner_email="new@b.c", actor=ACTOR)
     assert not kinds()
+
+
+def test_it_destroys_what_staff_may_not_delete():
+    """A program's call is meant; a click may be a slip."""
+    key = LicenseKeyFactory(assigned=True)
+    with pytest.raises(ValidationError):
+        delete_license_key(license_key=key.license_key, actor=ACTOR)
+    assert destroy_license_key(license_key=key.license_key, actor=ACTOR) == key
+    assert not LicenseKey.objects.exists()
+    assert kinds() == ["license_key.deleted"]
+
+
+def test_destroying_an_unknown_license_key_is_851():
+    with pytest.raises(Refused) as refused:
+        destroy_license_key(license_key="unknown", actor=ACTOR)
+    assert refused.value.code is Code.DELETE_LICENSE_KEY_NOT_FOUND

@@ -13,7 +13,14 @@ def fill(apps, schema_editor):
         product.save(update_fields=["uuid"])
 
 
+def take_back(apps, schema_editor):
+    """The schema before knows no deleted product, and no assigned row whose license key is gone."""
+    apps.get_model("licenses", "Product").objects.filter(status="deleted").update(status="inactive")
+    rows = apps.get_model("licenses", "AssignmentRow").objects.filter(outcome="assigned", license_key=None)
+    rows.update(outcome="refused", problem="The license key was deleted after it was assigned.")
+
+
 class Migration(migrations.Migration):
     dependencies = [("licenses", "0002_every_v1_noun")]
 
-    operations = [migrations.RunPython(fill, migrations.RunPython.noop)]
+    operations = [migrations.RunPython(fill, take_back)]

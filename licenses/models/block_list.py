@@ -5,6 +5,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
+MAPPED_LENGTH = 96  # bits before the IPv4 address in ::ffff:203.0.113.7
+
 
 class BlockListQuerySet(models.QuerySet["BlockListEntry"]):
     def matching(self, *, address: str, identifiers: Iterable[str]) -> "BlockListQuerySet":
@@ -53,9 +55,18 @@ class BlockListEntry(models.Model):
         """Bring an address into the one form that `networks_around` looks for."""
         if self.kind == self.Kind.ADDRESS:
             try:
-                self.value = str(ip_network(self.value.strip(), strict=False))
+                self.value = _plain_network(self.value)
             except ValueError as error:
                 raise ValidationError({"value": "Write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32."}) from error
+
+
+def _plain_network(text: str) -> str:
+    """The network as `networks_around` writes it: without a zone, IPv4 inside IPv6 as IPv4; ValueError for none."""
+    network = ip_network(text.strip(), strict=False)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped and network.prefixlen >= MAPPED_LENGTH:
+        return str(ip_network((mapped, network.prefixlen - MAPPED_LENGTH), strict=False))
+    return str(type(network)((int(network.network_address), network.prefixlen)))
 
 
 def networks_around(address: str) -> list[str]:

@@ -1,5 +1,7 @@
 import math
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
@@ -7,6 +9,9 @@ from licenses.models.license_keys import MAX_VALIDITY_DAYS, NEVER_EXPIRES
 from licenses.models.products import Product
 
 UUID_BITS = 122  # random bits of a UUID of version 4
+FEWEST_CHARACTERS = 2
+LONGEST = 255  # characters of a license key
+NOT_PRINTABLE = "Only characters that can be seen."
 ENOUGH_BITS = 120  # a license key with fewer can be guessed sooner than this portal promises (S19)
 
 
@@ -68,6 +73,45 @@ class Generator(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_method_display()} generator {self.pk} of {self.product}"
+
+    def clean(self) -> None:
+        """What the database does not check: that every text it can make may be a license key."""
+        problems = self._problems()
+        if self.method == self.Method.CHUNK_SYSTEM:
+            problems |= self._chunk_problems()
+        elif self.method == self.Method.CUSTOM and self.is_active:
+            problems |= self._function_problems()
+        if problems:
+            raise ValidationError(problems)
+
+    def _problems(self) -> dict[str, str]:
+        texts = {"prefix": self.prefix, "suffix": self.suffix, "separator": self.separator}
+        problems = {name: NOT_PRINTABLE for name, text in texts.items() if not text.isprintable()}
+        if self.prefix != self.prefix.lstrip():
+            problems["prefix"] = "A license key does not begin with a space."
+        if self.suffix != self.suffix.rstrip():
+            problems["suffix"] = "A license key does not end with a space."
+        return problems
+
+    def _chunk_problems(self) -> dict[str, str]:
+        if not (self.charset.isascii() and self.charset.isprintable()) or " " in self.charset:
+            return {"charset": "Only letters from A to Z, digits and signs that a keyboard has; no spaces."}
+        if twice := sorted({character for character in self.charset if self.charset.count(character) > 1}):
+            return {"charset": f"Each character once; there more often: {' '.join(twice)}"}
+        if len(self.charset) < FEWEST_CHARACTERS:
+            return {"charset": f"At least {FEWEST_CHARACTERS} characters, or all license keys are the same."}
+        if not self.number_of_chunks or not self.chunk_length:
+            return {}  # a field of the form says so already, or the constraint will
+        separators = len(self.separator) * (self.number_of_chunks - 1)
+        length = self.number_of_chunks * self.chunk_length + separators + len(self.prefix) + len(self.suffix)
+        if length > LONGEST:
+            return {"number_of_chunks": f"A license key would be {length:,} characters long: {LONGEST} is the most."}
+        return {}
+
+    def _function_problems(self) -> dict[str, str]:
+        if self.function_name in settings.LICENSE_KEY_FUNCTIONS:
+            return {}
+        return {"function_name": "Choose one of the functions that LICENSE_KEY_FUNCTIONS names."}
 
     @property
     def random_bits(self) -> int | None:

@@ -1,4 +1,6 @@
+import unicodedata
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -7,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 MAX_FEATURES = 100
+LARGEST_NUMBER = 2**53  # beyond it JavaScript rounds, and databases give back other numbers than they got
 FEATURE_VALUES = (bool, int, float, str)
 # A slug stands where an id or a UUID may stand too, so it must look like neither
 SLUG = RegexValidator(
@@ -15,11 +18,20 @@ SLUG = RegexValidator(
 )
 
 
+def _is_storable(value: object) -> bool:
+    """PostgreSQL takes neither NUL nor half a surrogate pair into JSON."""
+    if isinstance(value, str):
+        return not any(unicodedata.category(character) in ("Cc", "Cs") for character in value)
+    return not isinstance(value, int | float) or abs(value) <= LARGEST_NUMBER
+
+
 def validate_features(value: object) -> None:
     """Features are `{name: value}`: what software may do under a license key."""
     if not isinstance(value, dict) or len(value) > MAX_FEATURES:
         raise ValidationError(f'Features are a JSON object of at most {MAX_FEATURES} names: {{"export": true}}.')
     for name, one in value.items():
+        if not (_is_storable(name) and _is_storable(one)):
+            raise ValidationError("A feature holds a control character or a number that is out of range.")
         if not 1 <= len(name) <= 100 or not isinstance(one, FEATURE_VALUES) or len(str(one)) > 255:  # noqa: PLR2004
             raise ValidationError(
                 f"The feature “{name[:100]}” is neither true or false, nor a number, nor a short text."
@@ -33,12 +45,14 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
     def named(self, text: str) -> "Product | None":
         """The product that a program names by its id, its UUID or its slug; None when there is none."""
-        if text.isascii() and text.isdecimal() and len(text) <= 18:  # noqa: PLR2004  what a bigint surely holds
+        if not (text.isascii() and text.isprintable() and text):
+            return None
+        if text.isdecimal() and len(text) <= 18:  # noqa: PLR2004  what a bigint surely holds
             return self.offered().filter(pk=int(text)).first()
-        try:
-            return self.offered().filter(uuid=uuid.UUID(text)).first()
-        except ValueError:
-            return self.offered().filter(slug=text).exclude(slug="").first()
+        named = Q(slug=text)
+        with suppress(ValueError):  # a slug of 32 hexadecimal digits reads as a UUID too
+            named |= Q(uuid=uuid.UUID(text))
+        return self.offered().filter(named).first()
 
 
 class Product(models.Model):
@@ -122,6 +136,10 @@ class Product(models.Model):
     @property
     def is_active(self) -> bool:
         return self.status == self.Status.ACTIVE
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.status == self.Status.DELETED
 
 
 class ProductMetadata(models.Model):

@@ -19,6 +19,9 @@ class QueuedAssignment(models.Model):
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="queued_assignments")
     quantity = models.PositiveIntegerField()
     generate = models.BooleanField(default=False)
+    generator_number = models.BigIntegerField(
+        "generator", null=True, help_text="The generator that the shop named, if it did; it may be gone by now."
+    )
     owner_name = models.CharField(max_length=255, blank=True)
     owner_email = models.CharField(max_length=254, blank=True)
     identifier = models.CharField(max_length=255, blank=True, help_text="The shop's own, an order number for example.")

@@ -9,7 +9,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from licenses.events import Kind, record
-from licenses.models import Actor, ApiKey
+from licenses.models import Actor, ApiKey, Contract, Profile
 from licenses.models.api_keys import PREFIX_LENGTH, digest_of
 
 LAST_USED_EVERY = timedelta(minutes=1)
@@ -22,9 +22,14 @@ def create_api_key(
     capabilities: Sequence[str],
     allowed_networks: Sequence[str] = (),
     expires_at: datetime | None = None,
+    profile: str = Profile.DOCUMENTED,
+    contract: Contract | None = None,
     actor: Actor,
 ) -> tuple[ApiKey, str]:
-    """A new API key and its text, which is nowhere else: show it once. ValidationError names a bad field."""
+    """A new API key and its text, which is nowhere else: show it once. ValidationError names a bad field.
+
+    With a `contract` it is for the holder of that contract, and the contracts/… endpoints speak of no other.
+    """
     text = f"lp_{secrets.token_hex(4)}{secrets.token_urlsafe(32)}"
     api_key = ApiKey(
         name=name,
@@ -33,10 +38,13 @@ def create_api_key(
         capabilities=list(capabilities),
         allowed_networks=list(allowed_networks),
         expires_at=expires_at,
+        profile=profile,
+        contract=contract,
     )
     api_key.full_clean()
     api_key.save(force_insert=True)
-    record(Kind.API_KEY_CREATED, api_key, actor=actor, after={"capabilities": api_key.capabilities})
+    after = {"capabilities": api_key.capabilities, "profile": api_key.profile, "contract": api_key.contract_id}
+    record(Kind.API_KEY_CREATED, api_key, actor=actor, after=after)
     return api_key, text
 
 

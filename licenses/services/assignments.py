@@ -12,9 +12,8 @@ from typing import NamedTuple
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from licenses.events import record_many
 from licenses.models import Actor, Assignment, AssignmentRow, LicenseKey, Product
-from licenses.services.license_keys import HANDED_OVER, assigned_event, hand_over
+from licenses.services.license_keys import hand_over, store_handed_over
 from licenses.services.owners import find_or_create_owners
 from licenses.services.rows import RequestedRow, RowOutcome, problem_with
 
@@ -172,7 +171,7 @@ def _done(
     by_digest = {row.digest(product): row for row in rows}
     done = assignment.rows.filter(digest__in=by_digest, outcome=ASSIGNED)
     return {
-        by_digest[digest].line: RowOutcome(by_digest[digest], ASSIGNED, license_key or "")
+        by_digest[digest].line: RowOutcome(by_digest[digest], ASSIGNED, license_key or by_digest[digest].license_key)
         for digest, license_key in done.values_list("digest", "license_key__license_key")
     }
 
@@ -252,10 +251,7 @@ def _hand_over(decisions: list[Decision], *, actor: Actor) -> None:
         if decision.found:
             hand_over(decision.found, to=owner, at=now, reference=decision.row.reference)
             keys.append(decision.found)
-    # All of these rows exist and are locked, so each insert meets its row and updates it: one plain statement, where
-    # bulk_update compiles a CASE for every row and field and is many times slower
-    LicenseKey.objects.bulk_create(keys, update_conflicts=True, unique_fields=["pk"], update_fields=HANDED_OVER)
-    record_many(assigned_event(found, actor=actor) for found in keys)
+    store_handed_over(keys, actor=actor)
 
 
 def _remember(decisions: list[Decision], *, product: Product | None, assignment: Assignment) -> None:

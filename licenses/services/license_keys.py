@@ -1,23 +1,29 @@
-"""What staff and shops do to one license key: create, assign, block, unblock, extend, update, delete."""
+"""What staff and shops do to one license key: create, assign, block, unblock, extend, update, delete, destroy."""
 
+from collections.abc import Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Model, Prefetch, prefetch_related_objects
 from django.utils import timezone
 
 from licenses.codes import Code, Refused
 from licenses.events import Kind, event, record, record_many
-from licenses.models import Actor, AssignmentRow, AuditEvent, LicenseKey, Owner, Product
+from licenses.models import Activation, Actor, AssignmentRow, AuditEvent, LicenseKey, LicenseKeyMetadata, Owner, Product
 from licenses.models.license_keys import MAX_VALIDITY_DAYS, NEVER_EXPIRES, UNLIMITED
-from licenses.services.activations import end_activations
+from licenses.services.activations import activate_license, end_activations
 from licenses.services.lookup import lock_license_key
 from licenses.services.owners import find_or_create_owner
 from licenses.services.stock import generate_text
 
 HANDED_OVER = ("status", "owner", "assigned_at", "expires_at", "reference", "updated_at")
-UPDATABLE = ("activation_limit", "validity_days", "expires_at", "reference")
+KEPT_ROWS = 100  # how many activations and names of metadata the audit keeps of a license key that is destroyed
+KEPT: dict[str, type[Model]] = {"activations": Activation, "metadata": LicenseKeyMetadata}
+REMEMBERED = ("status", "activation_limit", "validity_days", "assigned_at", "expires_at", "reference", "features")
+UPDATABLE = ("activation_limit", "validity_days", "expires_at", "reference", "features")
 
 
 @transaction.atomic
@@ -45,11 +51,31 @@ def assign_license_key(
     return found
 
 
+@transaction.atomic
+def assign_and_activate(
+    *, license_key: str, identifier: str, owner_name: str = "", owner_email: str = "", post_url: str = "", actor: Actor
+) -> LicenseKey:
+    """Give an available license key to an owner and let it run at `identifier`: both or nothing."""
+    assign_license_key(license_key=license_key, owner_name=owner_name, owner_email=owner_email, actor=actor)
+    return activate_license(license_key=license_key, identifier=identifier, post_url=post_url, actor=actor)
+
+
 def hand_over(found: LicenseKey, *, to: Owner, at: datetime, reference: str = "") -> None:
     """Set on the object what an assignment sets; the caller saves it. The clock of the validity starts at `at`."""
     found.status, found.owner, found.assigned_at = LicenseKey.Status.ASSIGNED, to, at
     found.expires_at = found.expiry_from(at)
     found.reference = reference or found.reference
+
+
+def store_handed_over(keys: Sequence[LicenseKey], *, actor: Actor) -> None:
+    """Write many license keys after `hand_over`, and record each. They exist, and the caller has locked them."""
+    # All of these rows exist and are locked, so each insert meets its row and updates it: one plain statement, where
+    # bulk_update compiles a CASE for every row and field and is many times slower
+    created = [found.created_at for found in keys]
+    LicenseKey.objects.bulk_create(keys, update_conflicts=True, unique_fields=["pk"], update_fields=HANDED_OVER)
+    for found, created_at in zip(keys, created, strict=True):
+        found.created_at = created_at  # the insert has stamped the object, not the row
+    record_many(assigned_event(found, actor=actor) for found in keys)
 
 
 def assigned_event(found: LicenseKey, *, actor: Actor) -> AuditEvent:
@@ -70,17 +96,7 @@ def block_license_key(*, license_key: str, actor: Actor) -> bool:
     found = lock_license_key(license_key)
     if found.is_blocked:
         return False
-    before = found.status
-    found.status = LicenseKey.Status.BLOCKED
-    found.save(update_fields=["status", "updated_at"])
-    record(
-        Kind.LICENSE_KEY_BLOCKED,
-        found,
-        actor=actor,
-        before={"status": before},
-        after={"status": found.status},
-    )
-    end_activations(list(found.activations.live()), of=found, actor=actor)
+    _store(found, {"status": LicenseKey.Status.BLOCKED}, kind=Kind.LICENSE_KEY_BLOCKED, actor=actor)
     return True
 
 
@@ -90,15 +106,8 @@ def unblock_license_key(*, license_key: str, actor: Actor) -> bool:
     found = lock_license_key(license_key)
     if not found.is_blocked:
         return False
-    found.status = LicenseKey.Status.ASSIGNED if found.owner_id else LicenseKey.Status.AVAILABLE
-    found.save(update_fields=["status", "updated_at"])
-    record(
-        Kind.LICENSE_KEY_UNBLOCKED,
-        found,
-        actor=actor,
-        before={"status": LicenseKey.Status.BLOCKED},
-        after={"status": found.status},
-    )
+    status = LicenseKey.Status.ASSIGNED if found.owner_id else LicenseKey.Status.AVAILABLE
+    _store(found, {"status": status}, kind=Kind.LICENSE_KEY_UNBLOCKED, actor=actor)
     return True
 
 
@@ -118,7 +127,7 @@ def extend_license_key(*, license_key: str, days: int, actor: Actor) -> bool:
         changes = {"validity_days": found.validity_days + days}
     else:
         return False
-    _write(found, changes, kind=Kind.LICENSE_KEY_EXTENDED, actor=actor)
+    write_changes(found, changes, kind=Kind.LICENSE_KEY_EXTENDED, actor=actor)
     return True
 
 
@@ -135,12 +144,9 @@ def update_license_key(*, license_key: str, changes: dict[str, Any], actor: Acto
     found = lock_license_key(license_key)
     if unknown := set(changes) - set(UPDATABLE):
         raise ValidationError(f"These fields cannot be set: {', '.join(sorted(unknown))}.")
-    changes = {field: value for field, value in changes.items() if getattr(found, field) != value}
     if changes.get("expires_at") and found.owner_id is None:
         raise ValidationError({"expires_at": "A license key expires only once it is assigned; set its validity."})
-    _write(found, changes, kind=Kind.LICENSE_KEY_UPDATED, actor=actor)
-    if "activation_limit" in changes:
-        require_limit_fits(found, found.activation_limit)
+    write_changes(found, changes, kind=Kind.LICENSE_KEY_UPDATED, actor=actor)
     return found
 
 
@@ -159,8 +165,43 @@ def delete_license_key(*, license_key: str, actor: Actor) -> None:
     found = lock_license_key(license_key)
     if not is_deletable(found):
         raise ValidationError("Only an available license key without a history can be deleted. Block this one.")
-    record(Kind.LICENSE_KEY_DELETED, found, actor=actor, before={"product": found.product.name})
-    found.delete()
+    destroy(found, actor=actor)
+
+
+@transaction.atomic
+def destroy_license_key(*, license_key: str, actor: Actor) -> LicenseKey:
+    """Delete a license key in any state, with its activations and metadata; refuses 851 when there is none."""
+    found = lock_license_key(license_key, or_refuse=Code.DELETE_LICENSE_KEY_NOT_FOUND)
+    destroy(found, actor=actor)
+    return found
+
+
+def destroy(found: LicenseKey, *, actor: Actor) -> None:
+    """Delete a license key that the caller's transaction has locked; the audit keeps what it was."""
+    destroy_many([found], actor=actor)
+
+
+@transaction.atomic
+def destroy_many(keys: Sequence[LicenseKey], *, actor: Actor) -> None:
+    """Delete license keys that the caller's transaction has locked, in few statements."""
+    kept = [Prefetch(name, model._default_manager.all()[:KEPT_ROWS], f"kept_{name}") for name, model in KEPT.items()]
+    prefetch_related_objects(keys, "product", "owner", *kept)
+    record_many(event(Kind.LICENSE_KEY_DELETED, found, actor=actor, before=_all_about(found)) for found in keys)
+    LicenseKey.objects.filter(pk__in=[found.pk for found in keys]).delete()
+
+
+def _all_about(found: Any) -> dict[str, Any]:
+    """What is left of a license key after it: all but its text, which is a secret."""
+    facts = {field: getattr(found, field) for field in REMEMBERED if getattr(found, field) is not None}
+    return {
+        "product": found.product.name,
+        **_as_json(facts),
+        "owner": found.owner_id,
+        "owner_email": found.owner.email if found.owner else "",
+        "contract": found.contract_id,
+        "activations": [activation.identifier for activation in found.kept_activations],
+        "metadata": {metadata.name: metadata.value for metadata in found.kept_metadata},
+    }
 
 
 def is_deletable(found: LicenseKey) -> bool:
@@ -170,17 +211,45 @@ def is_deletable(found: LicenseKey) -> bool:
     return not (found.activations.exists() or AssignmentRow.objects.filter(license_key=found).exists())
 
 
-def _write(found: LicenseKey, changes: dict[str, Any], *, kind: Kind, actor: Actor) -> None:
-    """Set, validate, save and record the changed fields; nothing at all when there are none."""
+def write_changes(found: LicenseKey, changes: dict[str, Any], *, kind: Kind, actor: Actor) -> None:
+    """Set, validate, save and record the fields of a locked key that differ; nothing at all when none does.
+
+    ValidationError names the field that cannot be set so; let it undo the transaction.
+    """
+    changes = {field: value for field, value in changes.items() if getattr(found, field) != value}
     if not changes:
         return
+    changed = copy(found)
+    _set(changed, changes)
+    changed.full_clean(validate_unique=False)
+    _store(found, {field: getattr(changed, field) for field in changes}, kind=kind, actor=actor)
+    if "activation_limit" in changes:
+        require_limit_fits(found, found.activation_limit)
+
+
+def _store(found: LicenseKey, changes: dict[str, Any], *, kind: Kind, actor: Actor) -> None:
+    """Save and record these fields. A license key runs nowhere once it is not assigned: its activations end (S4)."""
     before = {field: getattr(found, field) for field in changes}
-    for field, value in changes.items():
-        setattr(found, field, value)
-    found.full_clean(validate_unique=False)
+    _set(found, changes)
     found.save(update_fields=[*changes, "updated_at"])
     record(kind, found, actor=actor, before=_as_json(before), after=_as_json(changes))
+    if "status" in changes and not found.is_assigned:
+        end_activations(list(found.activations.live()), of=found, actor=actor)
+
+
+def _set(found: LicenseKey, changes: dict[str, Any]) -> None:
+    for field, value in changes.items():
+        setattr(found, field, value)
 
 
 def _as_json(values: dict[str, Any]) -> dict[str, Any]:
-    return {field: value.isoformat() if isinstance(value, datetime) else value for field, value in values.items()}
+    return {field: _plain(value) for field, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    """An owner by number, as the history shows names for it; everything else as people read it."""
+    if isinstance(value, Owner):
+        return value.pk
+    if isinstance(value, Product):
+        return value.name
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -24,7 +24,7 @@ def find_license_key(license_key: str) -> LicenseKey:
     return found
 
 
-def lock_license_key(license_key: str) -> LicenseKey:
+def lock_license_key(license_key: str, *, or_refuse: Code = Code.LICENSE_KEY_INVALID) -> LicenseKey:
     """As `find_license_key`, with the row locked until the transaction ends: whoever changes a key locks it first."""
     found = (
         LicenseKey.objects.select_for_update(of=("self",))
@@ -33,7 +33,7 @@ def lock_license_key(license_key: str) -> LicenseKey:
         .first()
     )
     if found is None:
-        raise Refused(Code.LICENSE_KEY_INVALID)
+        raise Refused(or_refuse)
     return found
 
 

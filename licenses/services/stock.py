@@ -8,6 +8,7 @@ from enum import StrEnum
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from licenses.codes import Code, Refused
 from licenses.events import Kind, event, record_many
 from licenses.models import Actor, LicenseKey, Product
 from licenses.models.license_keys import MAX_VALIDITY_DAYS, NEVER_EXPIRES
@@ -18,6 +19,9 @@ MAX_QUANTITY = 10_000  # license keys in one transaction
 IMPORTABLE = (LicenseKey.Status.AVAILABLE, LicenseKey.Status.RESERVED)
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # 32 letters that nobody confuses: 5 bits each
 GROUPS, GROUP_LENGTH = 5, 5  # 25 letters are 125 random bits (S19)
+ROUNDS = (1, 2, 4, 8, 16)  # texts drawn for each one that is missing
+SPARE = 250  # texts drawn at least, once there was a collision
+ATTEMPTS = range(3)  # for the unlikely case that another transaction draws the same at the same time
 
 
 class ImportOutcome(StrEnum):
@@ -118,6 +122,14 @@ def generate_text() -> str:
     return "-".join(groups)
 
 
+class NotGenerated(Refused):
+    """Not all of the license keys that were asked for could be made, so none was. `reason` says why, to people."""
+
+    def __init__(self, code: Code, reason: str, *, product_id: int | None = None, **fields: object) -> None:
+        super().__init__(code, product_id=product_id, **fields)
+        self.reason = reason
+
+
 @transaction.atomic
 def generate_license_keys(
     *,
@@ -132,6 +144,16 @@ def generate_license_keys(
 
     ValidationError names a number that is out of its range.
     """
+    require_terms(quantity, activation_limit, validity_days)
+
+    def build(text: str) -> LicenseKey:
+        return _license_key(StockRow(0, text, activation_limit, validity_days), product)
+
+    return make_license_keys(quantity=quantity, draw=draw, build=build, actor=actor)
+
+
+def require_terms(quantity: int, activation_limit: int, validity_days: int) -> None:
+    """ValidationError names the number that is out of its range."""
     problems = [
         "" if 1 <= quantity <= MAX_QUANTITY else f"Generate 1 to {MAX_QUANTITY} license keys at a time.",
         number_problem("activation_limit", activation_limit, most=MAX_ACTIVATION_LIMIT),
@@ -139,23 +161,55 @@ def generate_license_keys(
     ]
     if found := [problem for problem in problems if problem]:
         raise ValidationError(found)
-    rows = [StockRow(0, text, activation_limit, validity_days) for text in _unused_texts(quantity, draw)]
-    return _store([_license_key(row, product) for row in rows], actor=actor)
 
 
-def _unused_texts(quantity: int, draw: Callable[[], str]) -> set[str]:
-    """As many texts that are no license key yet. With 125 random bits the first draw is enough."""
+def make_license_keys(
+    *, quantity: int, draw: Callable[[], str], build: Callable[[str], LicenseKey], actor: Actor
+) -> list[LicenseKey]:
+    """Store and record license keys that `build` makes of texts that `draw` draws. Call it inside a transaction.
+
+    NotGenerated, with how many there could be as `available_quantity`, when `draw` has hardly any text left.
+    """
+    for _ in ATTEMPTS:
+        texts = _unused_texts(quantity, draw)
+        try:
+            with transaction.atomic():
+                return _store(map(build, texts), actor=actor)
+        except IntegrityError:  # another transaction has stored one of them just now
+            continue
+    raise _used_up(0, quantity)
+
+
+def _unused_texts(quantity: int, draw: Callable[[], str]) -> list[str]:
+    """As many texts that are no license key yet. With 125 random bits the first round is enough.
+
+    Each further round draws more for every text that is missing; after the last nine tenths of the space are taken.
+    """
     texts: set[str] = set()
-    while len(texts) < quantity:
-        drawn = {draw() for _ in range(quantity - len(texts))}
+    for factor in ROUNDS:
+        wanted = (quantity - len(texts)) * factor
+        drawn = {draw() for _ in range(wanted if factor == 1 else min(max(wanted, SPARE), MAX_QUANTITY))}
         texts |= drawn - set(LicenseKey.objects.filter(license_key__in=drawn).values_list("license_key", flat=True))
-    return texts
+        if len(texts) >= quantity:
+            return list(texts)[:quantity]
+    raise _used_up(len(texts), quantity)
+
+
+def _used_up(found: int, quantity: int) -> NotGenerated:
+    reason = (
+        f"Only {found:,} of {quantity:,} license keys could be made, so none was: most texts that were drawn are "
+        "license keys already. Hardly any is left; more or longer chunks, or more characters, give new ones."
+    )
+    return NotGenerated(Code.NOT_ENOUGH_LICENSE_KEYS, reason, available_quantity=found)
 
 
 def _store(keys: Iterable[LicenseKey], *, actor: Actor) -> list[LicenseKey]:
     """Insert the license keys in the order of their texts (no two batches deadlock) and record each."""
     stored = LicenseKey.objects.bulk_create(sorted(keys, key=lambda found: found.license_key))
     record_many(
-        event(Kind.LICENSE_KEY_CREATED, found, actor=actor, after={"product": found.product.name}) for found in stored
+        event(
+            Kind.LICENSE_KEY_CREATED, found, actor=actor, after={"product": found.product.name, "status": found.status}
+        )
+        for found in stored
     )
     return stored

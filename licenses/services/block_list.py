@@ -1,0 +1,35 @@
+"""The block list: addresses and identifiers whose calls are answered with 150."""
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from licenses.models import Actor, BlockListEntry
+from licenses.services.activations import end_activations
+from licenses.services.lookup import lock_license_key
+from licenses.services.records import save_record
+
+
+@transaction.atomic
+def block_identifier(*, license_key: str, identifier: str, reason: str = "", actor: Actor) -> bool:
+    """Put the identifier on the block list and end its activation of this license key; False if both was so already.
+
+    Activations of other license keys there stay, and keep their places: their calls are answered with 150.
+    """
+    found = lock_license_key(license_key)
+    ended = end_activations(list(found.activations.live().filter(identifier=identifier)), of=found, actor=actor)
+    added = _add(BlockListEntry(kind=BlockListEntry.Kind.IDENTIFIER, value=identifier, reason=reason), actor)
+    return bool(ended) or added
+
+
+def _add(entry: BlockListEntry, actor: Actor) -> bool:
+    same = BlockListEntry.objects.filter(kind=entry.kind, value=entry.value)
+    if same.exists():
+        return False
+    try:
+        with transaction.atomic():
+            save_record(entry, actor=actor)
+    except (IntegrityError, ValidationError):  # somebody else has just added it
+        if not same.exists():
+            raise
+        return False
+    return True
