@@ -13,9 +13,15 @@ ORDER = (
     "Owner",
     "Activation",
     "Product",
+    "Generator",
+    "Release",
+    "Contract",
     "ApiKey",
     "SigningKey",
     "Assignment",
+    "QueuedAssignment",
+    "TelemetryRecord",
+    "BlockListEntry",
     "AuditEvent",
 )
 LATEST = 8  # audit events on the overview

@@ -28,6 +28,7 @@ def api_key_form(**changes):
         "allowed_networks": "203.0.113.7\r\n\r\n 198.51.100.0/24 ",
         "expires_at_0": "2031-01-31",
         "expires_at_1": "12:00",
+        "profile": "documented",
     } | changes
 
 

@@ -1,5 +1,6 @@
 """What staff do to license keys in the admin: the verbs of the other doors, and nothing without permission."""
 
+import json
 import re
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from licenses.admin.license_key_verbs import VERBS
 from licenses.models import Activation, AuditEvent, LicenseKey, Owner
-from tests.factories import ActivationFactory, LicenseKeyFactory, OwnerFactory, ProductFactory
+from tests.factories import ActivationFactory, ContractFactory, LicenseKeyFactory, OwnerFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/licenses/licensekey/"
@@ -294,6 +295,7 @@ def form_of(license_key, **changes):
         "expires_at_0": expires_at.strftime("%Y-%m-%d") if expires_at else "",
         "expires_at_1": expires_at.strftime("%H:%M:%S") if expires_at else "",
         "reference": license_key.reference,
+        "features": json.dumps(license_key.features),
         "metadata-TOTAL_FORMS": "0",
         "metadata-INITIAL_FORMS": "0",
     } | changes
@@ -312,6 +314,57 @@ def test_it_edits_through_the_service(staff):
     event = AuditEvent.objects.get(kind="license_key.updated")
     assert event.before == {"activation_limit": 1, "reference": "", "expires_at": None}
     assert event.after["activation_limit"] == 5
+
+
+def test_it_edits_features_through_the_service(staff):
+    license_key = LicenseKeyFactory(features={"export": False})
+    assert edit(staff, license_key, features='{"export": true, "seats": 5}').status_code == 302
+    license_key.refresh_from_db()
+    assert license_key.features == {"export": True, "seats": 5}
+    event = AuditEvent.objects.get(kind="license_key.updated")
+    assert (event.before, event.after) == (
+        {"features": {"export": False}},
+        {"features": {"export": True, "seats": 5}},
+    )
+    assert edit(staff, license_key).status_code == 302
+    assert AuditEvent.objects.count() == 1, "the same features are no change"
+    history = staff.get(f"{LIST}{license_key.pk}/history/")
+    assert history.status_code == 200
+    assert "seats" in history.content.decode()
+
+
+@pytest.mark.parametrize("features", ["export", "[1]", '{"export": {"deep": 1}}', '{"a": "\\u0000"}', "{" * 5000])
+def test_it_shows_what_is_wrong_with_features(staff, features):
+    license_key = LicenseKeyFactory()
+    answer = edit(staff, license_key, features=features)
+    assert answer.status_code == 200
+    assert "errorlist" in answer.content.decode()
+    license_key.refresh_from_db()
+    assert license_key.features == {}
+
+
+def test_it_adds_a_license_key_with_features(staff):
+    data = {"product": ProductFactory().pk, "activation_limit": "1", "validity_days": "0", "features": '{"seats": 2}'}
+    assert staff.post(LIST + "add/", data).status_code == 302
+    assert LicenseKey.objects.get().features == {"seats": 2}
+
+
+def test_it_shows_the_contract(staff):
+    contract = ContractFactory(name="Reseller North")
+    license_key = LicenseKeyFactory(product=contract.product, contract=contract)
+    source = staff.get(f"{LIST}{license_key.pk}/change/").content.decode()
+    assert f'<a href="/admin/licenses/contract/{contract.pk}/change/">Reseller North</a>' in source
+
+
+def test_it_shows_the_history_of_a_license_key_that_a_program_destroyed(staff):
+    from licenses.services.license_keys import destroy_license_key
+    from tests.factories import ACTOR
+
+    license_key = LicenseKeyFactory(assigned=True)
+    ActivationFactory(license_key=license_key, identifier="shop.example.com")
+    destroy_license_key(license_key=license_key.license_key, actor=ACTOR)
+    source = staff.get("/admin/licenses/auditevent/").content.decode()
+    assert "License key deleted" in source
 
 
 def test_it_leaves_what_changes_through_actions(staff):

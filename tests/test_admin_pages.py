@@ -17,10 +17,22 @@ from licenses.services.api_keys import create_api_key
 from licenses.services.license_keys import assign_license_key
 from licenses.services.metadata import create_metadata
 from licenses.services.signing_keys import create_signing_key
-from tests.factories import ACTOR, ActivationFactory, LicenseKeyFactory, ProductFactory
+from tests.factories import (
+    ACTOR,
+    ActivationFactory,
+    ContractFactory,
+    DownloadableFactory,
+    GeneratorFactory,
+    LicenseKeyFactory,
+    ProductFactory,
+    QueuedAssignmentFactory,
+    TelemetryRecordFactory,
+)
 
 pytestmark = pytest.mark.django_db
-MODELS = list(apps.get_app_config("licenses").get_models())
+# Answers kept for an Idempotency-Key are for the next request alone; they hold license keys that nobody need look at
+HIDDEN = {models.IdempotencyRecord}
+MODELS = [model for model in apps.get_app_config("licenses").get_models() if model not in HIDDEN]
 HOSTILE = ("\0", "' OR 1=1 --", "9" * 40, "-1", "%", "\u202e", "é" * 300, "a,b", "[]", "true")
 
 
@@ -47,10 +59,16 @@ def fill(count: int = 1) -> str:
         activate_license(**at)
         create_metadata(**at, name="version", value=f"1.{number}")
         license_key.product.metadata.create(name="colour", value="blue")
+        GeneratorFactory(product=license_key.product)
         create_signing_key(product=license_key.product, actor=ACTOR)
         assignment = models.Assignment.objects.create(digest=f"{number:064}", source="keys.csv", rows_total=1)
         assignment.rows.create(line=2, license_key=license_key, outcome="assigned")
-        _, text = create_api_key(name=f"Shop {number}", capabilities=Capability.values, actor=ACTOR)
+        DownloadableFactory(release__product=license_key.product)
+        TelemetryRecordFactory(license_key=license_key.license_key)
+        QueuedAssignmentFactory(product=license_key.product)
+        models.BlockListEntry.objects.create(kind="identifier", value=f"stolen-{number}", reason="Reported")
+        contract = ContractFactory(product=license_key.product)
+        _, text = create_api_key(name=f"Shop {number}", capabilities=Capability.values, contract=contract, actor=ACTOR)
     return text
 
 

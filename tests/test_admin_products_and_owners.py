@@ -1,10 +1,10 @@
 """Products and owners in the admin."""
 
 import pytest
+from django.contrib.auth.models import Permission
 
-from licenses.models import AuditEvent, Owner, Product, SigningKey
-from licenses.services.signing_keys import create_signing_key
-from tests.factories import ACTOR, LicenseKeyFactory, OwnerFactory, ProductFactory
+from licenses.models import AuditEvent, Owner, Product
+from tests.factories import LicenseKeyFactory, OwnerFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
 PRODUCTS, OWNERS = "/admin/licenses/product/", "/admin/licenses/owner/"
@@ -13,8 +13,10 @@ PRODUCTS, OWNERS = "/admin/licenses/product/", "/admin/licenses/owner/"
 def product_form(**changes):
     return {
         "name": "Aurora Editor",
+        "slug": "",
         "description": "",
         "status": "active",
+        "features": "",
         "source": "internal",
         "external_reference": "",
         "require_non_expired": "on",
@@ -70,15 +72,151 @@ def test_it_makes_products_inactive_and_active(staff):
     assert AuditEvent.objects.filter(kind="product.updated").count() == 2
 
 
-def test_it_deletes_only_a_product_nothing_hangs_on(staff):
-    free, sold, signing = ProductFactory.create_batch(3)
-    LicenseKeyFactory(product=sold)
-    create_signing_key(product=signing, actor=ACTOR)
-    answers = [staff.post(f"{PRODUCTS}{row.pk}/delete/", {"post": "yes"}).status_code for row in (free, sold, signing)]
-    assert answers == [302, 403, 403]
-    assert set(Product.objects.all()) == {sold, signing}
-    assert SigningKey.objects.exists()
-    assert AuditEvent.objects.filter(kind="product.deleted").count() == 1
+def test_it_deletes_a_product_and_takes_it_back(staff):
+    product = ProductFactory()
+    LicenseKeyFactory.create_batch(2, product=product, assigned=True)
+    form = {"action": "delete_product", "_selected_action": product.pk}
+    question = staff.post(PRODUCTS, form).content.decode()
+    assert "2 assigned license keys stop working." in question
+    assert "Nothing is erased" in question
+    for verb, status in (
+        ("delete_product", "deleted"),
+        ("deactivate_product", "deleted"),
+        ("activate_product", "active"),
+    ):
+        staff.post(PRODUCTS, form | {"action": verb, "confirmed": "1"})
+        product.refresh_from_db()
+        assert product.status == status
+    kinds = AuditEvent.objects.filter(object_type="product").order_by("pk").values_list("kind", "before", "after")
+    assert list(kinds) == [
+        ("product.deleted", {"status": "active"}, {"status": "deleted"}),
+        ("product.updated", {"status": "deleted"}, {"status": "active"}),
+    ]
+
+
+def test_a_products_page_offers_what_can_be_done_to_it(staff):
+    product = ProductFactory()
+    offered = {
+        "active": ["deactivate_product", "delete_product"],
+        "inactive": ["activate_product", "delete_product"],
+        "deleted": ["activate_product"],
+    }
+    for status, names in offered.items():
+        Product.objects.update(status=status)
+        answer = staff.get(f"{PRODUCTS}{product.pk}/change/")
+        assert [verb.name for verb in answer.context["verbs"]] == names
+        assert f">{status.capitalize()}</span>" in answer.content.decode()
+
+
+def test_no_row_of_a_product_is_ever_erased(staff):
+    product = ProductFactory()
+    assert staff.post(f"{PRODUCTS}{product.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert "deletelink" not in staff.get(f"{PRODUCTS}{product.pk}/change/").content.decode()
+    assert Product.objects.get() == product
+
+
+@pytest.mark.statement("S12")
+def test_deleting_needs_the_permission_to_delete(client, django_user_model):
+    user = django_user_model.objects.create_user("clerk", password="x", is_staff=True)
+    may = Permission.objects.filter(codename__in=("view_product", "change_product"))
+    user.user_permissions.set(may)
+    client.force_login(user)
+    product = ProductFactory()
+    form = {"action": "delete_product", "_selected_action": product.pk, "confirmed": "1"}
+    client.post(PRODUCTS, form)
+    assert Product.objects.get().status == "active"
+    user.user_permissions.add(Permission.objects.get(codename="delete_product"))
+    client.post(PRODUCTS, form)
+    assert Product.objects.get().status == "deleted"
+
+
+def test_a_form_neither_deletes_a_product_nor_takes_it_back(staff):
+    product = ProductFactory(status="deleted")
+    address = f"{PRODUCTS}{product.pk}/change/"
+    assert staff.post(address, product_form(name="New", status="active")).status_code == 302
+    product.refresh_from_db()
+    assert (product.name, product.status) == ("New", "deleted")
+    assert "Select a valid choice" in staff.post(PRODUCTS + "add/", product_form(status="deleted")).content.decode()
+    assert Product.objects.count() == 1
+
+
+def test_it_lists_and_filters_deleted_products(staff):
+    ProductFactory(name="Gone for good", status="deleted")
+    ProductFactory(name="Still here")
+    assert '<span class="badge badge-bad">Deleted</span>' in staff.get(PRODUCTS).content.decode()
+    source = staff.get(PRODUCTS, {"status__exact": "deleted"}).content.decode()
+    assert "Gone for good" in source and "Still here" not in source
+
+
+def test_pickers_offer_no_deleted_products(staff):
+    ProductFactory(name="Editor one", status="deleted")
+    found = ProductFactory(name="Editor two", slug="editor-two", status="inactive")
+    query = {"app_label": "licenses", "model_name": "licensekey", "field_name": "product", "term": "editor"}
+    results = staff.get("/admin/autocomplete/", query).json()["results"]
+    assert [row["id"] for row in results] == [str(found.pk)]
+
+
+def test_it_edits_slug_features_and_changelog(staff):
+    form = product_form(slug="aurora", features='{"export": true, "seats": 5}', changelog_enabled="on")
+    assert staff.post(PRODUCTS + "add/", form).status_code == 302
+    product = Product.objects.get()
+    assert (product.slug, product.features, product.changelog_enabled) == (
+        "aurora",
+        {"export": True, "seats": 5},
+        True,
+    )
+    address = f"{PRODUCTS}{product.pk}/change/"
+    source = staff.get(address).content.decode()
+    assert str(product.uuid) in source
+    assert "&quot;seats&quot;: 5" in source
+    AuditEvent.objects.all().delete()
+    same = {"features": '{"seats":5,\n"export":true}'}
+    assert staff.post(address, form | same).status_code == 302
+    assert not AuditEvent.objects.exists()
+    for text, features in (('{"seats": true}', {"seats": True}), ("", {}), ("[]", {}), ("{}", {}), ("null", {})):
+        assert staff.post(address, form | {"features": text}).status_code == 302
+        product.refresh_from_db()
+        assert product.features == features
+    assert AuditEvent.objects.filter(kind="product.updated").count() == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense",
+        "[1]",
+        '""',
+        "3",
+        "false",
+        "{'a': 1}",
+        "[" * 100_000,
+        '{"a":' * 900 + "1" + "}" * 900,
+        '{"a": %s}' % ("9" * 5000),
+        '{"a": NaN}',
+        '{"a": 1e999}',
+        '{"a": "b\\u0000"}',
+        '{"\\ud800": 1}',
+        '{"a": null}',
+    ],
+    ids=lambda text: text[:8],
+)
+def test_it_says_what_is_wrong_with_features_and_keeps_what_was_typed(staff, text):
+    product = ProductFactory(features={"seats": 5})
+    for address in (f"{PRODUCTS}{product.pk}/change/", PRODUCTS + "add/"):
+        answer = staff.post(address, product_form(features=text))
+        assert answer.status_code == 200
+        form = answer.context["adminform"].form
+        assert list(form.errors) == ["features"]
+        assert form["features"].value() == text
+    product.refresh_from_db()
+    assert product.features == {"seats": 5}
+
+
+def test_it_says_that_a_slug_is_taken_or_wrong(staff):
+    ProductFactory(slug="aurora")
+    for slug, problem in (("aurora", "There is a product with this slug already."), ("4711", "A slug is made of")):
+        assert problem in staff.post(PRODUCTS + "add/", product_form(slug=slug)).content.decode()
+    assert Product.objects.count() == 1
 
 
 def test_it_counts_license_keys_and_links_to_them(staff):

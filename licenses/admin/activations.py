@@ -1,5 +1,6 @@
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
@@ -7,10 +8,12 @@ from django.http import HttpRequest
 from licenses.admin.base import ReadOnlyAdmin
 from licenses.admin.display import badge, link, when
 from licenses.admin.filters import LiveFilter
+from licenses.admin.license_files import LicenseFileLinks
 from licenses.admin.verbs import Verb
 from licenses.models import Activation
 from licenses.reports import Matches, find_activations
 from licenses.services.activations import deactivate_license
+from licenses.services.block_list import block_identifier
 
 DEACTIVATE = Verb(
     name="deactivate_license",
@@ -22,6 +25,24 @@ DEACTIVATE = Verb(
     permission="deactivate",
     dangerous=True,
     applies=lambda activation: activation.is_live,
+)
+
+
+class BlockForm(forms.Form):
+    reason = forms.CharField(max_length=255, required=False, help_text="For your colleagues; callers never see it.")
+
+
+BLOCK_IDENTIFIER = Verb(
+    name="block_identifier",
+    label="Block this identifier",
+    service=block_identifier,
+    done="deactivated, the identifier blocked",
+    unchanged="blocked and inactive already",
+    explanation="Puts the identifier on the block list and ends this activation. Every call from there is answered "
+    "with 150, with whatever license key, until somebody takes it off the block list.",
+    form=BlockForm,
+    permission="block",
+    dangerous=True,
 )
 
 
@@ -46,8 +67,8 @@ class ActivationColumns:
 
 
 @admin.register(Activation)
-class ActivationAdmin(ActivationColumns, ReadOnlyAdmin):
-    verbs = (DEACTIVATE,)
+class ActivationAdmin(LicenseFileLinks, ActivationColumns, ReadOnlyAdmin):
+    verbs = (DEACTIVATE, BLOCK_IDENTIFIER)
     list_display = ("identifier", "license_key_link", "state", "activated", "deactivated", "last_verified")
     list_filter = (LiveFilter,)
     link_filters = ("license_key__id__exact",)
@@ -75,6 +96,10 @@ class ActivationAdmin(ActivationColumns, ReadOnlyAdmin):
     def has_deactivate_permission(self, request: HttpRequest) -> bool:
         """Deactivating changes the license key."""
         return bool(request.user.has_perm("licenses.change_licensekey"))
+
+    def has_block_permission(self, request: HttpRequest) -> bool:
+        """It writes the block list too."""
+        return bool(request.user.has_perms(("licenses.change_licensekey", "licenses.add_blocklistentry")))
 
     def find(self, text: str) -> Matches:
         return find_activations(text)

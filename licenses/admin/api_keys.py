@@ -7,9 +7,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from licenses.admin.base import PortalModelAdmin
-from licenses.admin.display import badge, mono, when
+from licenses.admin.display import NOTHING, badge, mono, when
 from licenses.admin.verbs import Verb, actor_of
-from licenses.models import ApiKey, Capability
+from licenses.models import ApiKey, Capability, Profile
 from licenses.models.api_keys import validate_networks
 from licenses.services.api_keys import create_api_key, revoke_api_key
 
@@ -24,6 +24,7 @@ REVOKE = Verb(
     dangerous=True,
     applies=lambda api_key: api_key.is_active,
 )
+FIELDS = ("name", "capabilities", "allowed_networks", "expires_at", "profile", "contract")
 
 
 class LinesField(forms.CharField):
@@ -61,16 +62,19 @@ class ApiKeyForm(forms.ModelForm):
 class ApiKeyAdmin(PortalModelAdmin):
     form = ApiKeyForm
     verbs = (REVOKE,)
-    list_display = ("name", "prefix_text", "state", "capability_count", "networks", "expires", "last_used")
-    list_filter = ("is_active",)
+    list_display = ("name", "prefix_text", "state", "capability_count", "networks", "client", "expires", "last_used")
+    list_filter = ("is_active", "profile")
+    link_filters = ("contract__id__exact",)
+    list_select_related = ("contract",)
+    autocomplete_fields = ("contract",)
     search_fields = ("name", "prefix")
     search_help_text = "Part of the name or of the prefix."
     sortable_by = ("name",)
     empty_text = "Create an API key for each program that calls the portal: your shop, your software."
-    fieldsets = ((None, {"fields": ("name", "capabilities", "allowed_networks", "expires_at")}),)
+    fieldsets = ((None, {"fields": FIELDS}),)
     change_fieldsets = (
         (None, {"fields": ("state", "prefix_text", "created", "last_used"), "classes": ("facts",)}),
-        ("What it may do", {"fields": ("name", "capabilities", "allowed_networks", "expires_at")}),
+        ("What it may do", {"fields": FIELDS}),
     )
     readonly_fields = ("state", "prefix_text", "created", "last_used")
 
@@ -126,6 +130,12 @@ class ApiKeyAdmin(PortalModelAdmin):
     @admin.display(description="networks")
     def networks(self, api_key: ApiKey) -> str:
         return ", ".join(api_key.allowed_networks) or "anywhere"
+
+    @admin.display(description="for")
+    def client(self, api_key: ApiKey) -> str:
+        """Whose program: the holder of a contract, one built on an SDK, or any other."""
+        sdk = "SDK" if api_key.profile == Profile.SDK else ""
+        return ", ".join(filter(None, (sdk, str(api_key.contract or "")))) or NOTHING
 
     @admin.display(description="expires")
     def expires(self, api_key: ApiKey) -> str:

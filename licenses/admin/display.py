@@ -24,6 +24,7 @@ TONES = {
     LicenseKey.Status.RESERVED: "quiet",
     LicenseKey.Status.BLOCKED: "bad",
 }
+PRODUCT_TONES = {Product.Status.ACTIVE: "good", Product.Status.INACTIVE: "quiet", Product.Status.DELETED: "bad"}
 
 
 def badge(text: str, tone: str) -> SafeString:
@@ -182,4 +183,4 @@ def _date_as_text(text: str) -> str:
 
 
 def product_badge(product: Product) -> SafeString:
-    return badge(product.get_status_display(), "good" if product.is_active else "quiet")
+    return badge(product.get_status_display(), PRODUCT_TONES[Product.Status(product.status)])

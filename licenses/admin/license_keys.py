@@ -3,7 +3,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import JSONField, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
@@ -13,6 +13,7 @@ from licenses.admin.display import day, distance, link, mono, row_count, status_
 from licenses.admin.filters import ExpiryFilter, ProductFilter
 from licenses.admin.license_key_verbs import VERBS
 from licenses.admin.metadata import MetadataInline
+from licenses.admin.products import FeaturesField
 from licenses.admin.verbs import actor_of
 from licenses.models import Activation, LicenseKey, LicenseKeyMetadata
 from licenses.models.license_keys import NEVER_EXPIRES, UNLIMITED
@@ -61,9 +62,10 @@ class LicenseKeyChangeForm(forms.ModelForm):
 @admin.register(LicenseKey)
 class LicenseKeyAdmin(PortalModelAdmin):
     verbs = VERBS
+    formfield_overrides = {JSONField: {"form_class": FeaturesField}}
     list_display = ("text", "state", "owner_link", "product_name", "activations", "expires", "reference")
     list_filter = ("status", ExpiryFilter, ProductFilter)
-    link_filters = ("owner__id__exact",)
+    link_filters = ("owner__id__exact", "contract__id__exact")
     list_select_related = ("product", "owner")
     search_fields = ("license_key",)
     search_help_text = "The beginning of a license key, owner's e-mail or name, activation identifier or reference."
@@ -73,16 +75,19 @@ class LicenseKeyAdmin(PortalModelAdmin):
     inlines = (ActivationInline, LicenseKeyMetadataInline)
     add_fieldsets = (
         (None, {"fields": ("product", "license_key")}),
-        ("What it allows", {"fields": ("activation_limit", "validity_days", "reference")}),
+        ("What it allows", {"fields": ("activation_limit", "validity_days", "features", "reference")}),
     )
     change_fieldsets = (
         (
             None,
-            {"fields": ("text", "state", "owner_link", "product_link", "assigned", "created"), "classes": ("facts",)},
+            {
+                "fields": ("text", "state", "owner_link", "product_link", "contract_link", "assigned", "created"),
+                "classes": ("facts",),
+            },
         ),
-        ("What it allows", {"fields": ("activation_limit", "validity_days", "expires_at", "reference")}),
+        ("What it allows", {"fields": ("activation_limit", "validity_days", "expires_at", "features", "reference")}),
     )
-    readonly_on_change = ("text", "product_link", "state", "owner_link", "assigned", "created")
+    readonly_on_change = ("text", "product_link", "contract_link", "state", "owner_link", "assigned", "created")
 
     def arguments_for(self, row: LicenseKey) -> dict[str, Any]:
         return {"license_key": row.license_key}
@@ -137,6 +142,10 @@ class LicenseKeyAdmin(PortalModelAdmin):
     @admin.display(description="product")
     def product_link(self, license_key: LicenseKey) -> str:
         return link(license_key.product)
+
+    @admin.display(description="contract")
+    def contract_link(self, license_key: LicenseKey) -> str:
+        return link(license_key.contract)
 
     @admin.display(description="status")
     def state(self, license_key: LicenseKey) -> str:

@@ -1,23 +1,61 @@
+import json
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import QuerySet, URLField
+from django.core.exceptions import ValidationError
+from django.db.models import JSONField, QuerySet, URLField
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest
 
 from licenses.admin.base import PortalModelAdmin
-from licenses.admin.display import list_link, product_badge, row_count
+from licenses.admin.display import list_link, mono, product_badge, row_count
 from licenses.admin.metadata import MetadataInline
 from licenses.admin.verbs import Verb, actor_of
 from licenses.models import LicenseKey, Product, ProductMetadata, SigningKey
-from licenses.reports import with_license_key_counts, with_stock
-from licenses.services.products import create_product, set_product_status
+from licenses.models.products import validate_features
+from licenses.reports import count_up_to, with_license_key_counts, with_stock
+from licenses.services.products import create_product, delete_product, set_product_status
 
 
 class ProductMetadataInline(MetadataInline):
     model = ProductMetadata
+
+
+class FeaturesField(forms.JSONField):
+    """Features as people write them: a JSON object, or nothing at all."""
+
+    default_error_messages = {
+        "invalid": "This is not a JSON object. Put names and texts into double quotes and braces around it all: "
+        '{"export": true, "seats": 5, "edition": "pro"}.'
+    }
+    widget = forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "placeholder": '{"export": true, "seats": 5}'})
+
+    def __init__(self, **options: Any) -> None:
+        """Without the hidden copy of what it was: Django adds one because the default is a function."""
+        super().__init__(**(options | {"show_hidden_initial": False}))
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            found = super().to_python(value)
+        except (ValueError, RecursionError):  # a number of thousands of digits, or nested too deep
+            found = value
+        if found is None or found == []:
+            return {}
+        if not isinstance(found, dict):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        validate_features(found)
+        return found
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What was typed comes back as it was typed."""
+        return InvalidJSONInput(data or "")
+
+    def prepare_value(self, value: Any) -> Any:
+        return json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, dict) and value else value or ""
 
 
 class ProductAddForm(forms.ModelForm):
@@ -30,6 +68,19 @@ class ProductAddForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["own_signing_key"].initial = settings.PRODUCT_SIGNING_KEYS
+        status: Any = self.fields["status"]
+        status.choices = [choice for choice in status.choices if choice[0] != Product.Status.DELETED]
+
+
+def _keys_stop(products: Sequence[Product]) -> str:
+    """How many license keys that work today the action stops."""
+    working = LicenseKey.objects.filter(product__in=products, product__status=Product.Status.ACTIVE)
+    count = count_up_to(working.filter(status=LicenseKey.Status.ASSIGNED))
+    if count.number == 0:
+        return "No assigned license key works under it today."
+    return (
+        "1 assigned license key stops working." if str(count) == "1" else f"{count} assigned license keys stop working."
+    )
 
 
 VERBS = (
@@ -39,7 +90,8 @@ VERBS = (
         service=partial(set_product_status, status=Product.Status.ACTIVE),
         done="made active",
         unchanged="active already",
-        explanation="License keys of an active product are answered normally.",
+        explanation="License keys of an active product are answered normally. A deleted product comes back with all "
+        "it had: its license keys, metadata, releases and signing keys.",
         applies=lambda product: not product.is_active,
     ),
     Verb(
@@ -47,11 +99,25 @@ VERBS = (
         label="Make inactive",
         service=partial(set_product_status, status=Product.Status.INACTIVE),
         done="made inactive",
-        unchanged="inactive already",
+        unchanged="inactive or deleted already",
         explanation="From now on every license key of an inactive product is answered with 203 and stops working. "
         "Nothing is deleted; making the product active again takes it back.",
         dangerous=True,
         applies=lambda product: product.is_active,
+        consequence=_keys_stop,
+    ),
+    Verb(
+        name="delete_product",
+        label="Delete",
+        service=delete_product,
+        done="deleted",
+        unchanged="deleted already",
+        explanation="Programs no longer see a deleted product, and its license keys are answered with 203. Nothing is "
+        "erased: license keys, owners and history stay in the admin, and making the product active takes it back.",
+        permission="hide",
+        dangerous=True,
+        applies=lambda product: not product.is_deleted,
+        consequence=_keys_stop,
     ),
 )
 
@@ -59,22 +125,29 @@ VERBS = (
 @admin.register(Product)
 class ProductAdmin(PortalModelAdmin):
     verbs = VERBS
-    formfield_overrides = {URLField: {"assume_scheme": "https"}}
+    formfield_overrides = {URLField: {"assume_scheme": "https"}, JSONField: {"form_class": FeaturesField}}
     list_display = ("name", "state", "license_keys", "available", "source", "external_reference")
     list_filter = ("status", "source")
-    search_fields = ("name", "external_reference")
-    search_help_text = "Part of the name or of the external reference."
+    search_fields = ("name", "slug", "external_reference")
+    search_help_text = "Part of the name, of the slug or of the external reference."
     ordering = ("name",)
     sortable_by = ("name",)
     empty_text = "Create the first product: what you sell under license keys. Then import or add license keys for it."
-    readonly_fields = ("license_keys_link", "signing_keys_link")
+    readonly_fields = ("state", "uuid_text", "license_keys_link", "signing_keys_link")
     inlines = (ProductMetadataInline,)
-    fieldsets = (
-        (None, {"fields": ("name", "description", "status", "require_non_expired")}),
-        ("Where it is sold", {"fields": ("source", "external_reference", "post_url")}),
+    sold_fields = ("source", "external_reference", "post_url")
+    add_fieldsets = (
+        (None, {"fields": ("name", "slug", "description", "status", "require_non_expired", "changelog_enabled")}),
+        ("What its license keys allow", {"fields": ("features",)}),
+        ("Where it is sold", {"fields": sold_fields}),
+        ("Signing", {"fields": ("own_signing_key",)}),
     )
-    add_fieldsets = (*fieldsets, ("Signing", {"fields": ("own_signing_key",)}))
-    change_fieldsets = (*fieldsets, ("Related", {"fields": ("license_keys_link", "signing_keys_link")}))
+    change_fieldsets = (
+        (None, {"fields": ("state", "uuid_text", "license_keys_link", "signing_keys_link"), "classes": ("facts",)}),
+        ("What it is", {"fields": ("name", "slug", "description", "require_non_expired", "changelog_enabled")}),
+        ("What its license keys allow", {"fields": ("features",)}),
+        ("Where it is sold", {"fields": sold_fields}),
+    )
 
     def arguments_for(self, row: Product) -> dict[str, Any]:
         return {"product": row}
@@ -86,6 +159,19 @@ class ProductAdmin(PortalModelAdmin):
         if obj is None:
             kwargs["form"] = ProductAddForm
         return super().get_form(request, obj, change, **kwargs)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
+        """Django's way would erase the row; the action "Delete" keeps it."""
+        return False
+
+    def has_hide_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("licenses.delete_product"))
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        """Pickers of other pages offer no deleted products."""
+        found, cut = super().get_search_results(request, queryset, search_term)
+        is_picker = bool(request.resolver_match and request.resolver_match.url_name == "autocomplete")
+        return (found.exclude(status=Product.Status.DELETED) if is_picker else found), cut
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
         return with_stock(with_license_key_counts(super().get_queryset(request), "product"))
@@ -99,6 +185,10 @@ class ProductAdmin(PortalModelAdmin):
     @admin.display(description="status")
     def state(self, product: Product) -> str:
         return product_badge(product)
+
+    @admin.display(description="UUID")
+    def uuid_text(self, product: Product) -> str:
+        return mono(str(product.uuid))
 
     @admin.display(description="license keys")
     def license_keys(self, product: Any) -> str:
