@@ -1,5 +1,6 @@
 """create_api_key: the text alone on standard output, and an API key that may what was asked for."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from django.utils import timezone
 
 from licenses.models import ApiKey, AuditEvent, Capability
 from tests.commands import end, run, start
+from tests.factories import ContractFactory
 from tests.protocol import Portal
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +27,7 @@ def test_it_prints_the_text_alone_and_stores_a_digest():
     assert "Web shop" in ran.err and "lp_" not in ran.err
     event = AuditEvent.objects.get(kind="api_key.created")
     assert event.door == "command"
+    assert event.after == {"capabilities": ["verify", "activate"], "profile": "documented", "contract": None}
 
 
 def test_the_api_key_opens_the_portal(client, global_key):
@@ -52,6 +55,23 @@ def test_it_takes_networks_and_an_expiry():
     assert abs(api_key.expires_at - timezone.now() - timedelta(days=9)) < timedelta(minutes=1)
 
 
+def test_it_takes_a_client_profile(client, global_key):
+    text = run("create_api_key", "Software", "--all", "--profile", "sdk").out.strip()
+    assert ApiKey.objects.get().profile == "sdk"
+    assert AuditEvent.objects.get(kind="api_key.created").after["profile"] == "sdk"
+    http = client.post("/api/v1/verify", {"api_key": text, "license_key": "unknown"})
+    assert json.loads(http.content)["success"] is False, "the flat fields that SDKs read"
+
+
+def test_it_binds_an_api_key_to_a_contract(client, global_key):
+    contract = ContractFactory()
+    arguments = ["--capability", "contracts/get-info", "--contract", contract.pk]
+    text = run("create_api_key", "Reseller", *arguments).out.strip()
+    assert ApiKey.objects.get().contract == contract
+    assert AuditEvent.objects.get(kind="api_key.created").after["contract"] == contract.pk
+    assert Portal(client, text)("contracts/get-info")["contract"]["id"] == contract.pk
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -61,6 +81,10 @@ def test_it_takes_networks_and_an_expiry():
         (["Shop", "--all", "--network", "here"], "“here” is not a network"),
         (["Shop", "--all", "--expires-in-days", "0"], "“0” is not a whole number from 1 to 36525"),
         (["Shop", "--all", "--expires-in-days", "99999999"], "is not a whole number from 1 to 36525"),
+        (["Shop", "--all", "--profile", "other"], "invalid choice: 'other'"),
+        (["Shop", "--all", "--contract", "7"], "There is no contract with the id 7."),
+        (["Shop", "--all", "--contract", "0"], "“0” is not a whole number from 1 to"),
+        (["Shop", "--all", "--contract", "9" * 30], "is not a whole number from 1 to"),
         ([" ", "--all"], "name: This field cannot be blank."),
         (["x" * 256, "--all"], "name: Ensure this value has at most 255 characters"),
     ],

@@ -2,6 +2,7 @@
 
 import re
 import stat
+from itertools import chain, repeat
 from math import log2
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from licenses.models import AuditEvent, LicenseKey
 from licenses.services.stock import ALPHABET, generate_license_keys
 from tests.commands import end, run, start
-from tests.factories import ACTOR, LicenseKeyFactory, ProductFactory
+from tests.factories import ACTOR, GeneratorFactory, LicenseKeyFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +61,7 @@ def test_license_keys_carry_120_random_bits_and_can_be_read_out(product):
 
 def test_it_draws_again_when_a_license_key_exists_already(product):
     taken = LicenseKeyFactory(product=product, license_key="TAKEN").license_key
-    draws = iter([taken, "A", "A", taken, "B", "C"])
+    draws = chain([taken, "A", "A", taken, "B", "C"], repeat(taken))
     made = generate_license_keys(product=product, quantity=3, draw=lambda: next(draws), actor=ACTOR)
     assert sorted(found.license_key for found in made) == ["A", "B", "C"]
 
@@ -76,6 +77,33 @@ def test_it_writes_a_new_file_that_only_its_owner_reads(product, tmp_path):
     assert "keys.txt: File exists. Nothing was done." in ran.err
 
 
+def test_it_makes_them_as_a_generator_says():
+    generator = GeneratorFactory(prefix="PRO-", activation_limit=3, validity_days=30)
+    ran = run("generate_license_keys", "--generator", generator.pk, "--quantity", 2, "--validity-days", 0)
+    assert ran.code == 0
+    assert f"2 license keys generated for {generator.product}." in ran.err
+    keys = LicenseKey.objects.filter(product=generator.product, activation_limit=3, validity_days=0)
+    assert sorted(ran.out.splitlines()) == sorted(keys.values_list("license_key", flat=True))
+    assert all(found.license_key.startswith("PRO-") for found in keys)
+
+
+def test_it_stops_when_a_generator_has_hardly_any_text_left():
+    generator = GeneratorFactory(method="chunk-system", charset="01", number_of_chunks=1, chunk_length=2)
+    ran = run("generate_license_keys", "--generator", generator.pk, "--quantity", 5)
+    assert ran.code == 2
+    assert "Only 4 of 5 license keys could be made, so none was" in ran.err
+    assert not LicenseKey.objects.exists()
+
+
+@pytest.mark.parametrize("generator", ["0", "nothing", "-1", "9" * 30])
+def test_it_explains_a_generator_that_is_not_there(generator):
+    inactive = GeneratorFactory(is_active=False)
+    for number in (generator, inactive.pk):
+        ran = run("generate_license_keys", f"--generator={number}", "--quantity", 5)
+        assert ran.code == 2
+        assert "There is no active generator with the id" in ran.err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -87,6 +115,7 @@ def test_it_writes_a_new_file_that_only_its_owner_reads(product, tmp_path):
         ["--quantity", "1", "--activation-limit", "2147483648"],
         ["--quantity", "1", "--product", "Nothing"],
         ["--quantity", "1", "--output", "nowhere/keys.txt"],
+        ["--quantity", "1", "--generator", "1"],
     ],
 )
 def test_it_explains_what_it_cannot_use(product, arguments):

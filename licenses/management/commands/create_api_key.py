@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from licenses.management.base import PortalCommand, whole_number
-from licenses.models import Capability
+from licenses.management.base import LARGEST_ID, PortalCommand, unusable, whole_number
+from licenses.models import Capability, Contract, Profile
 from licenses.services.api_keys import create_api_key
 
 LONGEST = 36_525  # days: a hundred years
@@ -21,6 +21,8 @@ class Command(PortalCommand):
     examples = f"""\
   KEY=$(manage.py create_api_key "Web shop" --capability assign-license-key --network 203.0.113.0/24)
   manage.py create_api_key "Desktop app" --capability verify --capability activate --capability deactivate
+  manage.py create_api_key "PHP software" --capability verify --capability activate --profile sdk
+  manage.py create_api_key "Reseller" --capability contracts/generate --capability contracts/get-info --contract 7
   manage.py create_api_key "Operations" --all --expires-in-days 90
 
 capabilities:
@@ -46,6 +48,18 @@ capabilities:
             help="Where it may be used from, like 203.0.113.7 or 203.0.113.0/24; repeat it for several. "
             "Without it: from anywhere.",
         )
+        parser.add_argument(
+            "--profile",
+            choices=Profile.values,
+            default=Profile.DOCUMENTED,
+            help="sdk only for programs built on the PHP, Laravel or JavaScript SDK, which verify other fields.",
+        )
+        parser.add_argument(
+            "--contract",
+            metavar="ID",
+            type=whole_number(1, LARGEST_ID),
+            help="For the holder of this contract: the contracts/… endpoints then speak of it alone.",
+        )
         parser.add_argument("--expires-in-days", type=whole_number(1, LONGEST), help="Without it: it does not expire.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,7 +69,16 @@ capabilities:
             capabilities=Capability.values if options["all"] else list(dict.fromkeys(options["capability"])),
             allowed_networks=options["network"],
             expires_at=timezone.now() + timedelta(days=days) if days else None,
+            profile=options["profile"],
+            contract=_find_contract(options["contract"]) if options["contract"] else None,
             actor=self.actor,
         )
         self.stdout.write(text)
         self.say(f"API key “{api_key.name}” created. It is not shown again.")
+
+
+def _find_contract(number: int) -> Contract:
+    found = Contract.objects.filter(pk=number).first()
+    if found is None:
+        raise unusable(f"There is no contract with the id {number}.")
+    return found

@@ -1,0 +1,79 @@
+"""Do what the portal has promised to do later: queued assignments and their delivery."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+from licenses.management.base import PortalCommand
+from licenses.management.bulk import stop_requests
+from licenses.services.idempotency import forget_old_answers
+from licenses.services.queued_assignments import work_on_next
+
+logger = logging.getLogger(__name__)
+
+PAUSE = 1.0  # seconds between two looks when nothing is due
+PAUSE_WITHOUT_DATABASE = 5.0
+TIDY_EVERY = timedelta(minutes=10)
+
+
+class Command(PortalCommand):
+    help = (
+        "Do what the portal has promised to do later: assign the license keys of random-assign-license-keys-queued "
+        "and post each result to the shop that asked. It runs until it is stopped (Ctrl-C, SIGTERM), and then ends "
+        "after what it is doing just now. Several may run at once, on one machine or on many. Exit code: 0."
+    )
+    examples = """\
+  manage.py run_worker
+  manage.py run_worker --once
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="Do what is due now, and end.")
+
+    def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        self.done: Counter[str] = Counter()
+        self.tidied_at = -TIDY_EVERY.total_seconds()
+        with stop_requests() as must_stop:
+            if once:
+                self.work(must_stop)
+            else:
+                self.say("Waiting for queued assignments. Ctrl-C ends the worker.")
+                self.work_until_stopped(must_stop)
+        self.say("Done: " + (", ".join(f"{count:,} {word}" for word, count in self.done.items()) or "nothing was due"))
+
+    def work_until_stopped(self, must_stop: Callable[[], bool]) -> None:
+        """Whatever happens to one piece of work, and while the database is away, the worker stays."""
+        while not must_stop():
+            pause = PAUSE
+            try:
+                self.work(must_stop)
+                close_old_connections()
+            except (OperationalError, InterfaceError) as error:
+                self.say(f"The database does not serve, trying again in {PAUSE_WITHOUT_DATABASE:.0f} s: {error}")
+                connection.close()
+                pause = PAUSE_WITHOUT_DATABASE
+            except Exception:
+                logger.exception("A queued assignment could not be worked on")
+            wait(pause, must_stop)
+
+    def work(self, must_stop: Callable[[], bool]) -> None:
+        """All that is due, then some tidying."""
+        while not must_stop() and (worked := work_on_next(actor=self.actor)):
+            queued, step = worked
+            self.done[step.value] += 1
+            self.say(f"Queued assignment {queued.pk} ({queued}): {step.value}")
+        if not must_stop() and time.monotonic() - self.tidied_at >= TIDY_EVERY.total_seconds():
+            self.tidied_at = time.monotonic()
+            forget_old_answers()
+
+
+def wait(seconds: float, must_stop: Callable[[], bool]) -> None:
+    ends_at = time.monotonic() + seconds
+    while not must_stop() and time.monotonic() < ends_at:
+        time.sleep(0.1)
