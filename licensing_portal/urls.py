@@ -3,7 +3,9 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from licenses.api.schema import show_document
 from licensing_portal import health
 
 urlpatterns = [
@@ -11,6 +13,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("licenses.api.urls")),
     path("api/license/", include("settings_api.urls")),
+    path("api/schema/", show_document, name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(template_name="api/docs.html"), name="docs"),
     path("healthz", health.live),
     path("readyz", health.ready),
 ]

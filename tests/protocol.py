@@ -7,7 +7,16 @@ from django.http import HttpResponse
 from django.test import Client
 
 from licenses import signing
+from licenses.api.urls import ENDPOINTS
 from licenses.models import SigningKey
+
+READS = {path for row in ENDPOINTS if "post" not in row.methods for path in row.paths}
+
+
+def in_query(params: dict[str, Any]) -> dict[str, str]:
+    """The parameters as the texts that a query can carry: no lone surrogates, JSON for what is no text."""
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
+    return {name: text.encode("utf-8", "replace").decode() for name, text in texts.items()}
 
 
 class Portal:
@@ -19,11 +28,16 @@ class Portal:
 
     def __call__(self, endpoint: str, **params: Any) -> dict[str, Any]:
         sent = {"api_key": self.api_key, **params}
+        if endpoint in READS:
+            return self.read(self.client.get(f"/api/v1/{endpoint}", sent))
         return self.read(self.client.post(f"/api/v1/{endpoint}", sent))
 
     def json(self, endpoint: str, body: Any, **headers: str) -> dict[str, Any]:
-        """A JSON POST with a Bearer header, as SDKs send it."""
+        """A JSON POST with a Bearer header, as SDKs send it; for a GET they put the parameters into the query."""
         headers = {"Authorization": f"Bearer {self.api_key}"} | headers
+        if endpoint in READS:
+            sent = body if isinstance(body, dict) else {}
+            return self.read(self.client.get(f"/api/v1/{endpoint}", in_query(sent), headers=headers))
         return self.read(
             self.client.post(
                 f"/api/v1/{endpoint}",

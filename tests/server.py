@@ -41,6 +41,8 @@ def free_port() -> int:
 class Server:
     """A running portal. `post` returns the status, the headers and the checked `response` of an answer."""
 
+    pid = 0  # of gunicorn's master process
+
     def __init__(self, port: int, log: Path) -> None:
         self.port, self.log = port, log
         self.url = f"http://127.0.0.1:{port}"
@@ -80,6 +82,7 @@ def running_portal(*, workers: int = 2, threads: int = 4, **variables: str) -> I
     environment = server_environment(port, PROCESSES=str(workers), THREADS=str(threads), **variables)
     with server.log.open("wb") as output:
         process = subprocess.Popen(SERVER, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    server.pid = process.pid
     try:
         yield _started(server, process)
     finally:

@@ -1,27 +1,66 @@
 """verify, activate and deactivate."""
 
+from typing import Any
+
+from rest_framework.serializers import ValidationError, empty
+
 from licenses.api.endpoint import Call, Reply
-from licenses.api.fields import LicenseParams, TextField
-from licenses.codes import Code
+from licenses.api.fields import LICENSE_ALIASES, LicenseParams, TextField
+from licenses.codes import Code, Refused
 from licenses.services.activations import activate_license, deactivate_license, verify_license
+from licenses.services.envato import add_purchase_code
+
+
+class OwnerEmailField(TextField):
+    """An e-mail address that only a new purchase code needs: what is none must not stop a license key from working."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        try:
+            return super().run_validation(data)
+        except ValidationError:
+            return ""
 
 
 class VerifyParams(LicenseParams):
-    pass
+    """`owner_email` is stored when an Envato purchase code becomes a license key, and only then."""
+
+    aliases = LICENSE_ALIASES | {"owner_email": ("email", "customer_email")}
+
+    owner_email = OwnerEmailField(max_length=254)
 
 
 def verify(call: Call) -> Reply:
-    found = verify_license(**call.params)
+    params = dict(call.params)
+    owner_email = params.pop("owner_email")
+    try:
+        found = verify_license(**params)
+    except Refused as refused:
+        return _add_or_refuse(call, owner_email, refused)
     return Reply(Code.VALID_LICENSE_KEY, product_id=found.product_id)
 
 
-class ActivateParams(LicenseParams):
+class ActivateParams(VerifyParams):
     post_url = TextField(max_length=2000)
 
 
 def activate(call: Call) -> Reply:
-    found = activate_license(**call.params, actor=call.actor)
+    params = dict(call.params)
+    owner_email = params.pop("owner_email")
+    try:
+        found = activate_license(**params, actor=call.actor)
+    except Refused as refused:
+        return _add_or_refuse(call, owner_email, refused)
     return Reply(Code.LICENSE_KEY_ACTIVATED, product_id=found.product_id)
+
+
+def _add_or_refuse(call: Call, owner_email: str, refused: Refused) -> Reply:
+    """What nobody knows may be an Envato purchase code; anything else is refused as it was."""
+    if refused.code is not Code.LICENSE_KEY_INVALID:
+        raise refused
+    added = add_purchase_code(license_key=call.params["license_key"], owner_email=owner_email, actor=call.actor)
+    if added is None:
+        raise refused
+    return Reply(Code.ENVATO_PURCHASE_CODE_ADDED, product_id=added.product_id)
 
 
 class DeactivateParams(LicenseParams):

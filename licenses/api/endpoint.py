@@ -26,11 +26,15 @@ __all__ = ["Call", "Endpoint", "Handler", "Reply", "UnknownEndpoint"]
 
 @dataclass(frozen=True)
 class Call:
-    """What a handler gets: validated parameters, who asks, and with which API key (none at a public endpoint)."""
+    """What a handler gets: validated parameters, who asks, and with which API key (none at a public endpoint).
+
+    `base_url` is where the caller reaches the portal, `https://licenses.example.com` without a slash at its end.
+    """
 
     params: Mapping[str, Any]
     actor: Actor
     api_key: ApiKey | None = None
+    base_url: str = ""
 
 
 Handler = Callable[[Call], Reply | HttpResponseBase]
@@ -68,7 +72,7 @@ class Endpoint(APIView):
             text = guards.header_text(request) or str(self.sent.get("api_key") or "").strip()
             self.api_key = guards.authorize(text, address=address, capability=self.capability)
         guards.refuse_blocked(self.sent, address=address)
-        call = Call(self.validated(), guards.actor_for(self.api_key, address), self.api_key)
+        call = Call(self.validated(), guards.actor_for(self.api_key, address), self.api_key, base_url_of(request))
         idempotency_key = guards.idempotency_key(request, self.sent) if self.changes else ""
         return self.perform_once(call, idempotency_key) if idempotency_key else self.perform(call)
 
@@ -123,6 +127,10 @@ class UnknownEndpoint(Endpoint):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         raise Refused(Code.UNKNOWN_ENDPOINT)
+
+
+def base_url_of(request: Request) -> str:
+    return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
 
 
 def read_parameters(request: Request) -> dict[str, Any]:

@@ -113,13 +113,13 @@ class Params(serializers.Serializer[Any]):
         return super().to_internal_value(aliased | dict(data))  # the canonical name wins
 
 
-LICENSE_ALIASES = {
+LICENSE_ALIASES: dict[str, tuple[str, ...]] = {
     "license_key": ("entitlement_key",),
     "identifier": ("hardwareId", "hardware_id", "domain", "server_domain", "server_ip"),
 }
 
 
-PRODUCT_ALIASES = {"product_id": ("product_uuid", "product_slug", "slug")}
+PRODUCT_ALIASES: dict[str, tuple[str, ...]] = {"product_id": ("product_uuid", "product_slug", "slug")}
 
 
 class ProductParams(Params):

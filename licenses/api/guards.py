@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from unicodedata import category
 
 from django.utils import timezone
 from rest_framework.request import Request
@@ -13,6 +14,7 @@ from licenses.services.api_keys import note_used
 
 IDENTIFIER_NAMES = ("identifier", *LICENSE_ALIASES["identifier"], "hwid", "activation_identifier", "user_identifier")
 MAX_LENGTH = 255
+NO_TEXT = {"Cc", "Cs"}  # control characters and surrogates: what no identifier holds and no database takes
 
 
 def authorize(text: str, *, address: str, capability: str) -> ApiKey:
@@ -55,8 +57,8 @@ def actor_for(api_key: ApiKey | None, address: str) -> Actor:
 
 def refuse_blocked(sent: Mapping[str, Any], *, address: str) -> None:
     """Refuses 150 when the address, or any identifier that is sent under any name, is on the block list."""
-    texts = [str(sent[name]).strip() for name in IDENTIFIER_NAMES if isinstance(sent.get(name), str | int)]
-    identifiers = [text for text in texts if 0 < len(text) <= MAX_LENGTH and text.isprintable()]
+    texts = [str(sent[name]).strip() for name in IDENTIFIER_NAMES if isinstance(sent.get(name), str | int | float)]
+    identifiers = [text for text in texts if 0 < len(text) <= MAX_LENGTH and not NO_TEXT & set(map(category, text))]
     if BlockListEntry.objects.matching(address=address, identifiers=identifiers).exists():
         raise Refused(Code.ACCESS_DENIED)
 

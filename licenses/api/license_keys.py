@@ -1,18 +1,19 @@
-"""assign-license-key and get-license-key-details."""
+"""assign-license-key, assign-and-activate-license-key and get-license-key-details."""
 
 from typing import Any
 
 from licenses.api.endpoint import Call, Reply
-from licenses.api.fields import LicenseKeyField, LicenseParams, Params, TextField
+from licenses.api.fields import LICENSE_ALIASES, LicenseKeyField, LicenseParams, Params, TextField
 from licenses.api.shapes import detail_date, pairs
 from licenses.codes import Code
 from licenses.models import LicenseKey, Product
 from licenses.services.activations import find_running
+from licenses.services.license_keys import assign_and_activate
 from licenses.services.license_keys import assign_license_key as assign
 
 
 class AssignLicenseKeyParams(Params):
-    aliases = {
+    aliases: dict[str, tuple[str, ...]] = {
         "license_key": ("entitlement_key",),
         "owner_name": ("customer_name",),
         "owner_email": ("email", "customer_email"),
@@ -26,6 +27,18 @@ class AssignLicenseKeyParams(Params):
 def assign_license_key(call: Call) -> Reply:
     found = assign(**call.params, actor=call.actor)
     return Reply(Code.LICENSE_KEY_ASSIGNED, product_id=found.product_id)
+
+
+class AssignAndActivateParams(AssignLicenseKeyParams):
+    aliases = AssignLicenseKeyParams.aliases | LICENSE_ALIASES
+
+    identifier = TextField()
+    post_url = TextField(max_length=2000)
+
+
+def assign_and_activate_license_key(call: Call) -> Reply:
+    found = assign_and_activate(**call.params, actor=call.actor)
+    return Reply(Code.LICENSE_KEY_ACTIVATED, product_id=found.product_id)
 
 
 class LicenseKeyDetailsParams(LicenseParams):

@@ -6,7 +6,6 @@ an expiry in the past denies, so every failure carries both. Keys are sorted at 
 helpers sorts before it verifies; what PHP and JavaScript would write differently when they encode it again is left out.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
@@ -22,7 +21,8 @@ from licenses.api.shapes import detail_date
 from licenses.codes import Code
 from licenses.models import Activation, Capability, LicenseKey
 from licenses.services import signing_keys
-from licenses.services.license_files import make_license_file
+from licenses.services.license_files import make_chunked
+from licenses.signing import encode_portable, portable
 
 LICENSE_CALLS = {
     Capability.VERIFY,
@@ -92,7 +92,6 @@ INSTEAD = {(Capability.GET_LICENSE_KEY_DETAILS, Code.LICENSE_KEY_INVALID): Code.
 # Failures that the SDKs take for a success by their number: with this HTTP status they read the message instead
 TAKEN_FOR_SUCCESS = {Code.LICENSE_KEY_DETAILS_NOT_FOUND, Code.LICENSE_FILE_FAILED}
 LONG_AGO = "1970-01-01 00:00:00"
-LARGEST_EXACT = 2**53  # beyond it JavaScript rounds
 
 
 def lenient(params: Mapping[str, Any], capability: Capability | None) -> Mapping[str, Any]:
@@ -112,27 +111,9 @@ def seal_reply(reply: Reply, capability: Capability | None, sent: Mapping[str, A
         return answer_failure(exc)
     del envelope["signature"]
     sealed = portable(envelope)
-    sealed["signature"] = signing.sign_text(encode(sealed), private_key=signer.private_key)
+    sealed["signature"] = signing.sign_text(encode_portable(sealed), private_key=signer.private_key)
     http_status = reply.code.value.http_status
     return respond(sealed, HTTPStatus.UNPROCESSABLE_ENTITY if reply.code in TAKEN_FOR_SUCCESS else http_status)
-
-
-def encode(envelope: Mapping[str, Any]) -> str:
-    """The text that the SDKs verify: compact JSON with slashes and letters as they are."""
-    return json.dumps(envelope, separators=(",", ":"), ensure_ascii=False)
-
-
-def portable(value: Any) -> Any:
-    """The value as PHP and JavaScript decode and encode it without a change: sorted, no `{}`, no floats."""
-    if isinstance(value, Mapping):
-        return {name: portable(value[name]) for name in sorted(value) if not name.lstrip("-").isdecimal()} or []
-    if isinstance(value, list | tuple):
-        return [portable(item) for item in value]
-    if isinstance(value, float) or (isinstance(value, int) and abs(value) > LARGEST_EXACT):
-        return str(value)
-    if isinstance(value, str):
-        return str(value).replace("\u2028", " ").replace("\u2029", " ")
-    return value
 
 
 def _extras(reply: Reply, capability: Capability | None, sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,5 +180,4 @@ def _activation(activation: Activation | None) -> dict[str, Any] | None:
 def _license_file(code: Code, found: LicenseKey | None, activation: Activation | None) -> str | None:
     if found is None or activation is None or code not in WITH_LICENSE_FILE:
         return None
-    made = make_license_file(found, identifier=activation.identifier)
-    return made.chunked if made else None
+    return make_chunked(found, identifier=activation.identifier)

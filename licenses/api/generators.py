@@ -1,0 +1,61 @@
+"""generate and get-all-generators."""
+
+from typing import Any
+
+from licenses.api.endpoint import Call, Reply
+from licenses.api.fields import NumberField, Params, ProductParams, TextField
+from licenses.api.shapes import row_date
+from licenses.codes import Code
+from licenses.models import Generator
+from licenses.models.license_keys import MAX_VALIDITY_DAYS
+from licenses.services.generators import find_generator, generate_with, list_generators
+
+MAX_QUANTITY = 1_000  # license keys of one call
+MOST_AT_ONCE = 1_000  # generators of one page
+
+
+class GenerateParams(Params):
+    aliases = {"generator_id": ("generator_uuid",), "validity": ("validity_days",)}
+
+    generator_id = TextField()
+    quantity = NumberField(default=1, low=1, high=MAX_QUANTITY)
+    activation_limit = NumberField()
+    validity = NumberField(high=MAX_VALIDITY_DAYS, source="validity_days")
+
+
+def generate(call: Call) -> Reply:
+    params = dict(call.params)
+    generator = find_generator(params.pop("generator_id"))
+    made = generate_with(generator=generator, **params, actor=call.actor)
+    texts = [found.license_key for found in made]
+    return Reply(Code.LICENSE_KEYS_GENERATED, {"licenseKeys": texts}, generator.product_id)
+
+
+class GetAllGeneratorsParams(ProductParams):
+    page = NumberField(default=1, low=1)
+    items_per_page = NumberField(default=MOST_AT_ONCE, low=1, high=MOST_AT_ONCE)
+
+
+def get_all_generators(call: Call) -> Reply:
+    """The list stands under "products": the protocol's word."""
+    rows = [_row(found) for found in list_generators(**call.params)]
+    return Reply(Code.ALL_GENERATORS, {"products": rows})
+
+
+def _row(generator: Generator) -> dict[str, Any]:
+    return {
+        "id": generator.pk,
+        "product_id": generator.product_id,
+        "method": generator.method,
+        "prefix": generator.prefix,
+        "suffix": generator.suffix,
+        "function_name": generator.function_name,
+        "number_of_chunks": generator.number_of_chunks,
+        "chunk_length": generator.chunk_length,
+        "activation_limit": generator.activation_limit,
+        "validity": generator.validity_days,
+        "status": int(generator.is_active),
+        "charset": generator.charset,
+        "created_at": row_date(generator.created_at),
+        "updated_at": row_date(generator.updated_at),
+    }

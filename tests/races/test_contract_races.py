@@ -1,0 +1,104 @@
+"""A contract's quota under parallel generation, and other calls about one contract at the same time."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+from django.db import connection
+
+from licenses.models import AuditEvent, Contract, LicenseKey
+from tests.factories import ContractFactory, GeneratorFactory, LicenseKeyFactory, ProductFactory, api_key_text
+from tests.server import running_portal
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
+
+CALLERS = 50
+ROUNDS = 20 if connection.vendor == "postgresql" else 3
+
+
+@pytest.fixture
+def server(global_key):
+    with running_portal(workers=4, threads=4) as running:
+        yield running
+
+
+@pytest.fixture
+def product():
+    return GeneratorFactory(product=ProductFactory()).product
+
+
+def at_once(call: Callable[[int], int | str], numbers: Iterable[int]) -> Counter[int | str]:
+    with ThreadPoolExecutor(CALLERS) as pool:
+        return Counter(pool.map(call, numbers))
+
+
+@pytest.mark.statement("S8")
+def test_exactly_the_quota_is_generated_and_then_refused(server, product):
+    api_key = api_key_text()
+    for _ in range(ROUNDS):
+        contract = ContractFactory(product=product, license_keys_quantity=10)
+        sent = {"contract_key": contract.contract_key, "quantity": "1"}
+        codes = at_once(lambda number, sent=sent: server.code("contracts/generate", api_key, **sent), range(50))
+        assert codes == {1300: 10, 1205: 40}
+        assert contract.license_keys.count() == 10
+
+
+@pytest.mark.statement("S8")
+def test_a_quantity_is_generated_as_a_whole_or_not_at_all(server, product):
+    api_key = api_key_text()
+    for _ in range(ROUNDS):
+        contract = ContractFactory(product=product, license_keys_quantity=10)
+        sent = {"contract_key": contract.contract_key, "quantity": "3"}
+        codes = at_once(lambda number, sent=sent: server.code("contracts/generate", api_key, **sent), range(20))
+        assert codes == {1300: 3, 1205: 17}
+        assert contract.license_keys.count() == 9
+
+
+@pytest.mark.statement("S8")
+def test_the_quota_holds_while_license_keys_are_destroyed(server, product):
+    """Every slot is given back once, however often a license key is destroyed."""
+    api_key = api_key_text()
+    for _ in range(ROUNDS // 4 or 1):
+        contract = ContractFactory(product=product, license_keys_quantity=10)
+        keys = LicenseKeyFactory.create_batch(10, product=product, contract=contract)
+        named = {"contract_key": contract.contract_key}
+        work = [partial(server.code, "contracts/generate", api_key, **named, quantity="1") for _ in range(20)]
+        for key in keys[:5] * 2:
+            work.append(partial(server.code, "contracts/destroy", api_key, **named, license_key=key.license_key))
+        codes = at_once(lambda number, work=work: work[number * 7 % 30](), range(30))
+        assert (codes[1400], codes[1401]) == (5, 5)
+        assert codes[1300] + codes[1205] == 20
+        assert contract.license_keys.count() == 5 + codes[1300] <= 10
+
+
+def test_50_creates_of_one_contract_are_one_contract(server, product):
+    api_key, stranger = api_key_text(), api_key_text(name="Stranger")
+    for number in range(5):
+        sent = {
+            "contract_key": f"the-same-{number}",
+            "contract_name": "Contract",
+            "contract_information": "Information",
+            "product_id": str(product.pk),
+            "license_keys_quantity": "5",
+            "status": "active",
+            **dict.fromkeys(("can_get_info", "can_generate", "can_destroy", "can_destroy_all"), "1"),
+        }
+        codes = at_once(lambda number, sent=sent: server.code("create-contract", api_key, **sent), range(50))
+        assert codes == {841: 50}
+        assert at_once(lambda number, sent=sent: server.code("create-contract", stranger, **sent), range(5)) == {825: 5}
+    assert Contract.objects.count() == AuditEvent.objects.filter(kind="contract.created").count() == 5
+
+
+def test_nothing_is_generated_under_a_contract_that_goes(server, product):
+    api_key = api_key_text()
+    for _ in range(ROUNDS // 4 or 1):
+        contract = ContractFactory(product=product, license_keys_quantity=1000)
+        named = {"contract_key": contract.contract_key, "quantity": "1"}
+        work = [partial(server.code, "contracts/generate", api_key, **named) for _ in range(20)]
+        work.insert(5, partial(server.code, "delete-contract", api_key, contract_id=str(contract.pk)))
+        codes = at_once(lambda number, work=work: work[number](), range(21))
+        assert codes[843] == 1
+        assert codes[1300] + codes[1200] == 20
+    assert set(LicenseKey.objects.values_list("status", "contract")) <= {("reserved", None)}

@@ -1,0 +1,90 @@
+"""Pools: many callers take from one stock, or from one generator, at the same time, over HTTP."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from licenses.models import AuditEvent, LicenseKey, Owner, Product
+from tests.factories import GeneratorFactory, LicenseKeyFactory, ProductFactory, api_key_text
+from tests.server import Server, running_portal
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
+
+CALLERS = 50
+
+
+@pytest.fixture
+def server(global_key):
+    with running_portal(workers=4, threads=4) as running:
+        yield running
+
+
+def rounds(number: int) -> int:
+    """SQLite has one writer at a time: there is less to find."""
+    return number if connection.vendor == "postgresql" else max(1, number // 10)
+
+
+def stock_up(product: Product) -> list[LicenseKey]:
+    """60 available license keys."""
+    return LicenseKey.objects.bulk_create(LicenseKeyFactory.build_batch(60, product=product))
+
+
+def assign_at_once(server: Server, calls: int, **params: Any) -> list[dict[str, Any]]:
+    """The answers to as many equal calls, each of another buyer, made by up to 50 threads at the same time."""
+    api_key = api_key_text()
+
+    def call(number: int) -> dict[str, Any]:
+        sent = {"api_key": api_key, "owner_email": f"buyer{number}@example.com", **params}
+        http = server.request("POST", "/api/v1/random-assign-license-keys", fields=sent, encode_multipart=False)
+        return http.json()["response"]
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        return list(pool.map(call, range(calls)))
+
+
+def texts(answers: list[dict[str, Any]]) -> list[str]:
+    return [row["license_key"] for answer in answers if answer["code"] == 803 for row in answer["license_keys"]]
+
+
+@pytest.mark.statement("S5")
+def test_100_assignments_over_a_pool_of_60_hand_out_60_license_keys(server):
+    for _ in range(rounds(20)):
+        product = ProductFactory()
+        keys = stock_up(product)
+        answers = assign_at_once(server, 100, product_id=product.pk)
+        handed_out = texts(answers)
+        assert sorted(handed_out) == sorted(key.license_key for key in keys)
+        refusals = [answer for answer in answers if answer["code"] != 803]
+        assert [answer["code"] for answer in refusals] == [802] * 40
+        assert {answer["available_quantity"] for answer in refusals} == {0}
+        owners = LicenseKey.objects.filter(product=product, status="assigned").values_list("owner", flat=True)
+        assert len(set(owners)) == 60
+        events = AuditEvent.objects.filter(kind="license_key.assigned", object_id__in=[key.pk for key in keys])
+        assert events.count() == 60
+
+
+def test_assignments_of_several_take_all_or_nothing_and_never_wait_for_each_other(server):
+    """Each wants 7 of 60, so that two that come short hold what the other waits for, unless they let go of it."""
+    for _ in range(rounds(8)):
+        product = ProductFactory()
+        stock_up(product)
+        answers = assign_at_once(server, 40, product_id=product.pk, quantity=7)
+        assert {answer["code"] for answer in answers} == {803, 802}
+        handed_out = texts(answers)
+        assert len(handed_out) == len(set(handed_out)) == 56
+        assert LicenseKey.objects.filter(product=product).available().count() == 4
+
+
+def test_a_small_space_is_never_handed_out_twice(server):
+    """Many draw the same texts at the same time: the constraint decides, the losers draw again."""
+    for _ in range(rounds(5)):
+        fields = {"charset": "0123456789", "number_of_chunks": 1, "chunk_length": 2}
+        generator = GeneratorFactory(method="chunk-system", prefix=f"{ProductFactory().pk}-", **fields)
+        answers = assign_at_once(server, 60, product_id=generator.product_id, generate=1)
+        assert {answer["code"] for answer in answers} <= {803, 802}
+        handed_out = texts(answers)
+        assert len(handed_out) == len(set(handed_out)) >= 50
+        owners = Owner.objects.filter(license_keys__product=generator.product)
+        assert owners.distinct().count() == len(handed_out)
