@@ -3,14 +3,19 @@
 Whatever a service does in production is done by that service here, so that the audit trail is a real one.
 """
 
+import uuid
 from datetime import timedelta
 from typing import NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import slugify
 
-from licenses.models import Actor, LicenseKey, Product, ProductMetadata
+from licenses.models import Actor, Contract, Generator, LicenseKey, Product, ProductMetadata, Release
 from licenses.services.activations import activate_license, deactivate_license
+from licenses.services.contract_holders import generate_for_holder
+from licenses.services.contracts import save_contract
+from licenses.services.generators import save_generator
 from licenses.services.license_keys import assign_license_key, block_license_key, update_license_key
 from licenses.services.metadata import create_metadata
 from licenses.services.products import create_product
@@ -39,6 +44,10 @@ PLANS = (
     Plan("Borealis Sync", "Synchronisation by subscription.", 5, 365, True, 4, 1, 6, 3, 2, 1),
     Plan("Comet Fonts", "Fonts that stay usable after their support has ended.", 0, 365, False, 3, 0, 3, 0, 2, 0),
 )
+RELEASES = (
+    ("4.2.1", "Opens files of 2 GB and more. Fixes a crash when the network goes away."),
+    ("4.2.0", "Dark theme. Searches in all open files at once."),
+)
 OWNERS = ("Ada Ashworth", "Bruno Berger", "Chiara Conti", "Dmitri Danilov", "Elif Ersoy", "Inés Ibarra")
 
 
@@ -61,11 +70,15 @@ def _offer(plan: Plan, *, actor: Actor) -> None:
         name=plan.name,
         description=plan.description,
         require_non_expired=plan.require_non_expired,
+        slug=slugify(plan.name),
+        changelog_enabled=True,
+        features={"export": True, "seats": max(plan.activation_limit, 1)},
         actor=actor,
     )
     metadata = ProductMetadata(product=product, name="edition", value="Professional")
     save_record(metadata, actor=actor)
     _stock(plan, product, actor=actor)
+    _vary(plan, product, actor=actor)
     sold = plan.assigned + plan.expiring + plan.expired + plan.blocked
     texts = list(LicenseKey.objects.available().filter(product=product).values_list("license_key", flat=True)[:sold])
     for number, text in enumerate(texts):
@@ -76,6 +89,26 @@ def _offer(plan: Plan, *, actor: Actor) -> None:
         _set_expiry(texts.pop(), days=-7, actor=actor)
     for _ in range(plan.blocked):
         block_license_key(license_key=texts.pop(), actor=actor)
+
+
+def _vary(plan: Plan, product: Product, *, actor: Actor) -> None:
+    """What a vendor has beside license keys: a generator, releases with a public changelog, a reseller's contract."""
+    terms = {"activation_limit": plan.activation_limit, "validity_days": plan.validity_days}
+    save_generator(Generator(product=product, method=Generator.Method.CHUNK_SYSTEM, **terms), actor=actor)
+    for age, (version, changelog) in enumerate(RELEASES):
+        released_at = timezone.now() - timedelta(days=14 + 60 * age)
+        release = Release(product=product, version=version, changelog=changelog, released_at=released_at)
+        release.update_summary, release.is_published = changelog.partition(".")[0] + ".", True
+        save_record(release, actor=actor)
+    contract = Contract(
+        product=product,
+        name=f"Nordlicht Software, {plan.name}",
+        information="Fictional reseller: may generate 25 license keys and sell them.",
+        contract_key=str(uuid.uuid4()),
+        license_keys_quantity=25,
+    )
+    save_contract(contract=contract, actor=actor)
+    generate_for_holder(contract=contract, quantity=5, actor=actor)
 
 
 def _stock(plan: Plan, product: Product, *, actor: Actor) -> None:

@@ -1,15 +1,28 @@
 """What the documented requests find in the portal of `make demo`: the rows that docs/protocol/examples.json names."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from licenses.models import Actor, Capability, Door, Product, ProductMetadata, SigningKey
+from licenses.models import (
+    Actor,
+    BlockListEntry,
+    Capability,
+    Door,
+    Downloadable,
+    Generator,
+    Product,
+    ProductMetadata,
+    Release,
+    SigningKey,
+)
 from licenses.models.license_keys import UNLIMITED
 from licenses.services.api_keys import create_api_key, revoke_api_key
 from licenses.services.license_keys import assign_license_key, block_license_key, update_license_key
 from licenses.services.products import create_product
 from licenses.services.records import save_record
+from licenses.services.releases import save_downloadable
 from licenses.services.stock import StockRow, import_batch
 
 ACTOR = Actor(Door.COMMAND, "make demo")
@@ -25,7 +38,20 @@ def set_products() -> list[SigningKey]:
         metadata = ProductMetadata(product=product, name=name, value=value)
         save_record(metadata, actor=ACTOR)
     _set_license_keys(product)
+    _set_releases(product)
+    save_record(Generator(product=product, activation_limit=1, validity_days=365), actor=ACTOR)
+    save_record(BlockListEntry(kind=BlockListEntry.Kind.IDENTIFIER, value="blocked.ltd"), actor=ACTOR)
     return list(SigningKey.objects.all())
+
+
+def _set_releases(product: Product) -> None:
+    for version, changelog in (("1.0.1", "Minor bug fixes"), ("1.0.2", "Bugfixes")):
+        released_at = datetime(2024, 2, 27, tzinfo=UTC)
+        release = Release(product=product, version=version, update_summary="Bugfixes", changelog=changelog)
+        release.is_published, release.released_at = True, released_at
+        save_record(release, actor=ACTOR)
+        file = ContentFile(b"A file to download.\n", name="test-product.txt")
+        save_downloadable(downloadable=Downloadable(release=release, file=file), actor=ACTOR)
 
 
 def _set_license_keys(product: Product) -> None:

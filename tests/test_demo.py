@@ -109,12 +109,12 @@ def test_it_fails_when_one_answer_is_wrong(tmp_path):
     elsewhere = {"DATABASE_URL": "postgres://127.0.0.1:9/production", "DATA_DIR": "/production", "HTTPS": "true"}
     command = [sys.executable, "-m", "licensing_portal.demo"]
     run = subprocess.run(
-        command, cwd=checkout, env=os.environ | elsewhere, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=checkout, env=os.environ | elsewhere, capture_output=True, text=True, timeout=300, check=False
     )
     assert run.returncode == 1, run.stderr
     lines = run.stdout.splitlines()
     assert [line for line in lines if line.startswith("✗")] == [
-        "✗ delete-license-key-meta    252  The metadata is deleted"
+        "✗ delete-license-key-meta            252  The metadata is deleted"
     ]
     assert "    response.message is 'Metadata deleted', not 'Metadata removed'" in lines
     assert len([line for line in lines if line.startswith("✓")]) == len(EXAMPLES) - 1

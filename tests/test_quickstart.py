@@ -218,7 +218,7 @@ def test_the_catalogue_has_license_keys_in_every_state(global_key):
     catalogue.load(ACTOR)
     states = Counter(LicenseKey.objects.values_list("status", flat=True))
     assert set(states) == set(LicenseKey.Status.values)
-    assert 35 <= states.total() <= 45
+    assert 50 <= states.total() <= 65
     assert LicenseKey.objects.expired(timezone.now()).exists()
     assert LicenseKey.objects.filter(activations__deactivated_at=None, metadata__name="app_version").exists()
     assert LicenseKey.objects.filter(activations__deactivated_at__isnull=False).exists()
