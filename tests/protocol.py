@@ -7,9 +7,11 @@ from django.http import HttpResponse
 from django.test import Client
 
 from licenses import signing
+from licenses.api.answers import answers_of
 from licenses.api.urls import ENDPOINTS
 from licenses.models import SigningKey
 
+ANSWERS = {row.paths[0]: answers_of(row.handle) for row in ENDPOINTS}
 READS = {path for row in ENDPOINTS if "post" not in row.methods for path in row.paths}
 
 

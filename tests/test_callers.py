@@ -9,7 +9,6 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from licenses import models
-from licenses.api.answers import ANSWERS
 from licenses.api.urls import ENDPOINTS
 from licenses.codes import Code
 from licenses.models import ApiKey, BlockListEntry
@@ -27,7 +26,7 @@ from tests.factories import (
     TelemetryRecordFactory,
     api_key_text,
 )
-from tests.protocol import Portal
+from tests.protocol import ANSWERS, Portal
 from tests.quick_keys import quick_keys  # noqa: F401  every test here takes them
 
 pytestmark = [pytest.mark.django_db, pytest.mark.statement("S9")]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from licenses.api.answers import ANSWERS
 from licenses.api.urls import ENDPOINTS
 from licenses.codes import Code, SignedBy
+from tests.protocol import ANSWERS
 from tests.quick_keys import quick_keys  # noqa: F401  every test here takes them
 from tests.scenes import ANYWHERE, SCENES, World, ask
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework.serializers import ValidationError, empty
 
+from licenses.api.answers import GATE, answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import LICENSE_ALIASES, LicenseParams, TextField
 from licenses.codes import Code, Refused
@@ -29,6 +30,7 @@ class VerifyParams(LicenseParams):
     owner_email = OwnerEmailField(max_length=254)
 
 
+@answers(Code.VALID_LICENSE_KEY, *GATE, Code.NO_ACTIVATION_FOUND, Code.ENVATO_PURCHASE_CODE_ADDED)
 def verify(call: Call) -> Reply:
     params = dict(call.params)
     owner_email = params.pop("owner_email")
@@ -43,6 +45,13 @@ class ActivateParams(VerifyParams):
     post_url = TextField(max_length=2000)
 
 
+@answers(
+    Code.LICENSE_KEY_ACTIVATED,
+    *GATE,
+    Code.LICENSE_KEY_ALREADY_ACTIVE,
+    Code.ACTIVATION_LIMIT_REACHED,
+    Code.ENVATO_PURCHASE_CODE_ADDED,
+)
 def activate(call: Call) -> Reply:
     params = dict(call.params)
     owner_email = params.pop("owner_email")
@@ -67,6 +76,14 @@ class DeactivateParams(LicenseParams):
     pass
 
 
+@answers(
+    Code.LICENSE_KEY_DEACTIVATED,
+    Code.LICENSE_KEY_INVALID,
+    Code.LICENSE_KEY_NOT_ASSIGNED,
+    Code.PRODUCT_INACTIVE,
+    Code.IDENTIFIER_REQUIRED,
+    Code.LICENSE_KEY_ALREADY_INACTIVE,
+)
 def deactivate(call: Call) -> Reply:
     found = deactivate_license(**call.params, actor=call.actor)
     return Reply(Code.LICENSE_KEY_DEACTIVATED, product_id=found.product_id)

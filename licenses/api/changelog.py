@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import Params, ProductParams, TextField
 from licenses.api.shapes import detail_date
@@ -18,6 +19,7 @@ class PublicChangelogParams(Params):
     slug = TextField(source="product_id")
 
 
+@answers(Code.CHANGELOG_RETRIEVED, Code.CHANGELOG_DISABLED, Code.CHANGELOG_DISABLED_FOR_PRODUCT)
 def get_product_changelog(call: Call) -> Reply:
     product, releases = find_changelog(**call.params)
     fields = {

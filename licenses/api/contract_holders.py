@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from rest_framework.serializers import ValidationError
 
+from licenses.api.answers import answers
 from licenses.api.contracts import contract_row
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import LicenseKeyField, NumberField, Params, TextField
@@ -47,11 +48,20 @@ class DestroyParams(HolderParams):
     license_key = LicenseKeyField()
 
 
+@answers(Code.CONTRACT_FOUND, Code.HOLDER_CONTRACT_NOT_FOUND, Code.HOLDER_PRODUCT_NOT_FOUND)
 def get_info(call: Call) -> Reply:
     found = read_contract(**call.params, api_key=_api_key(call))
     return Reply(Code.CONTRACT_FOUND, {"contract": contract_row(found, count=found.license_keys.count())})
 
 
+@answers(
+    Code.CONTRACT_LICENSE_KEYS_GENERATED,
+    Code.HOLDER_CONTRACT_NOT_FOUND,
+    Code.HOLDER_PRODUCT_NOT_FOUND,
+    Code.HOLDER_GENERATOR_NOT_FOUND,
+    Code.CONTRACT_QUOTA_REACHED,
+    Code.CONTRACT_QUANTITY_TOO_LARGE,
+)
 def generate(call: Call) -> Reply:
     made = generate_license_keys(**call.params, api_key=_api_key(call), actor=call.actor)
     fields = {
@@ -62,11 +72,13 @@ def generate(call: Call) -> Reply:
     return Reply(Code.CONTRACT_LICENSE_KEYS_GENERATED, fields, made.license_keys[0].product_id)
 
 
+@answers(Code.CONTRACT_LICENSE_KEY_DELETED, Code.HOLDER_CONTRACT_NOT_FOUND, Code.CONTRACT_LICENSE_KEY_NOT_FOUND)
 def destroy(call: Call) -> Reply:
     product_id = destroy_license_key(**call.params, api_key=_api_key(call), actor=call.actor)
     return Reply(Code.CONTRACT_LICENSE_KEY_DELETED, product_id=product_id)
 
 
+@answers(Code.CONTRACT_LICENSE_KEYS_DELETED, Code.HOLDER_CONTRACT_NOT_FOUND, Code.CONTRACT_HAS_NO_LICENSE_KEYS)
 def destroy_all(call: Call) -> Reply:
     contract, count = destroy_all_license_keys(**call.params, api_key=_api_key(call), actor=call.actor)
     return Reply(Code.CONTRACT_LICENSE_KEYS_DELETED, {"deleted": count}, contract.product_id)

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from rest_framework.serializers import ValidationError
 
+from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import (
     PRODUCT_ALIASES,
@@ -85,22 +86,26 @@ class ContractsParams(Params):
     items_per_page = NumberField(default=MOST_AT_ONCE, low=1, high=MOST_AT_ONCE)
 
 
+@answers(Code.CONTRACT_CREATED, Code.CONTRACT_INCORRECT)
 def create(call: Call) -> Reply:
     created = create_contract(terms=_terms(call.params), created_by=cast(ApiKey, call.api_key), actor=call.actor)
     row = _echo(created, call.params["submitted"])
     return Reply(Code.CONTRACT_CREATED, {"contract": {name: row[name] for name in CREATED_ORDER}})
 
 
+@answers(Code.CONTRACT_UPDATED, Code.CONTRACT_NOT_FOUND, Code.CONTRACT_INCORRECT)
 def update(call: Call) -> Reply:
     updated = update_contract(contract_id=call.params["contract_id"], terms=_terms(call.params), actor=call.actor)
     return Reply(Code.CONTRACT_UPDATED, {"contract": _echo(updated, call.params["submitted"])})
 
 
+@answers(Code.CONTRACT_DELETED, Code.CONTRACT_NOT_FOUND)
 def delete(call: Call) -> Reply:
     delete_contract(**call.params, actor=call.actor)
     return Reply(Code.CONTRACT_DELETED)
 
 
+@answers(Code.ALL_CONTRACTS)
 def get_all_contracts(call: Call) -> Reply:
     rows = [contract_row(found, count=found.license_keys_count) for found in list_contracts(**call.params)]  # type: ignore[attr-defined]  # annotated
     return Reply(Code.ALL_CONTRACTS, {"contracts": rows})

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import FileResponse
 
+from licenses.api.answers import GATE, answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import LicenseKeyField, LicenseParams, Params
 from licenses.api.shapes import detail_date
@@ -24,6 +25,7 @@ class AccessDownloadablesParams(LicenseParams):
     pass
 
 
+@answers(Code.DOWNLOADS, *GATE, Code.NO_ACTIVATION_FOUND)
 def access_downloadables(call: Call) -> Reply:
     found, offers = offer_downloads(**call.params)
     downloadables = [_downloadable(offer, call.base_url) for offer in offers]
@@ -54,6 +56,7 @@ class DownloadParams(Params):
     token = TokenField(max_length=MAX_TOKEN)
 
 
+@answers(Code.FILE_NOT_FOUND, Code.FILE_NOT_PERMITTED)
 def download(call: Call) -> FileResponse:
     downloadable = open_download(**call.params)
     return FileResponse(

@@ -1,5 +1,6 @@
 """get-license-key-feature: what software may do under a license key."""
 
+from licenses.api.answers import USABLE, answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import LicenseParams, TextField
 from licenses.codes import Code
@@ -10,6 +11,7 @@ class FeatureParams(LicenseParams):
     feature = TextField()
 
 
+@answers(Code.VALID_LICENSE_KEY, *USABLE, Code.NO_ACTIVATION_FOUND)
 def get_license_key_feature(call: Call) -> Reply:
     """A feature that nobody defined is off. Without an identifier no activation is asked for."""
     found, _ = find_running(license_key=call.params["license_key"], identifier=call.params["identifier"] or None)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import NumberField, Params, ProductParams, TextField
 from licenses.api.shapes import row_date
@@ -23,6 +24,7 @@ class GenerateParams(Params):
     validity = NumberField(high=MAX_VALIDITY_DAYS, source="validity_days")
 
 
+@answers(Code.LICENSE_KEYS_GENERATED, Code.GENERATOR_NOT_FOUND, Code.NOT_ENOUGH_LICENSE_KEYS)
 def generate(call: Call) -> Reply:
     params = dict(call.params)
     generator = find_generator(params.pop("generator_id"))
@@ -36,6 +38,7 @@ class GetAllGeneratorsParams(ProductParams):
     items_per_page = NumberField(default=MOST_AT_ONCE, low=1, high=MOST_AT_ONCE)
 
 
+@answers(Code.ALL_GENERATORS)
 def get_all_generators(call: Call) -> Reply:
     """The list stands under "products": the protocol's word."""
     rows = [_row(found) for found in list_generators(**call.params)]

@@ -1,5 +1,6 @@
 """get-license-file: what customers' software needs to run without the portal."""
 
+from licenses.api.answers import GATE, answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import LicenseParams, NumberField, TextField
 from licenses.codes import Code
@@ -12,6 +13,7 @@ class LicenseFileParams(LicenseParams):
     environment = TextField(max_length=50)
 
 
+@answers(Code.LICENSE_FILE_RETRIEVED, *GATE, Code.NO_ACTIVATION_FOUND, Code.LICENSE_FILE_FAILED)
 def get_license_file(call: Call) -> Reply:
     found, made = get(**call.params, actor=call.actor)
     fields = {"licFileContent": made.chunked, "licenseFile": made.document}

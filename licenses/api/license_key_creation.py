@@ -7,6 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import TextField
 from licenses.api.license_key_management import NO_SUCH_PRODUCT, TermsParams
@@ -103,6 +104,7 @@ class CreateLicenseKeysParams(TermsParams):
     generator_id = TextField()
 
 
+@answers(Code.LICENSE_KEYS_CREATED, Code.NO_LICENSE_KEYS_CREATED, Code.CREATE_LICENSE_KEYS_INCORRECT)
 def create_license_keys(call: Call) -> Reply:
     said = dict(call.params)
     texts, licenses = said.pop("license_keys"), said.pop("licenses")

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from rest_framework import serializers
 
+from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import PRODUCT_ALIASES, LicenseKeyField, NumberField, Params, ProductParams, TextField
 from licenses.api.products import FeaturesField, WordField
@@ -84,6 +85,7 @@ class UpdateLicenseKeyParams(TermsParams):
 NAMES = {"validity_days": "validity", "product": "product_id", NON_FIELD_ERRORS: "license_key"}
 
 
+@answers(Code.LICENSE_KEY_UPDATED, Code.UPDATE_LICENSE_KEY_NOT_FOUND, Code.UPDATE_LICENSE_KEY_INCORRECT)
 def update_license_key(call: Call) -> Reply:
     changes = dict(call.params)
     license_key, product = changes.pop("license_key", ""), _product(changes.pop("product_id", ""))
@@ -109,6 +111,7 @@ class DeleteLicenseKeyParams(Params):
     license_key = LicenseKeyField()
 
 
+@answers(Code.LICENSE_KEY_DELETED, Code.DELETE_LICENSE_KEY_NOT_FOUND)
 def delete_license_key(call: Call) -> Reply:
     found = destroy_license_key(**call.params, actor=call.actor)
     return Reply(Code.LICENSE_KEY_DELETED, product_id=found.product_id)
@@ -126,6 +129,7 @@ class GetLicenseKeysParams(ProductParams):
     items_per_page = NumberField(default=100, low=1, high=MAX_ITEMS)
 
 
+@answers(Code.LICENSE_KEYS)
 def get_license_keys(call: Call) -> Reply:
     filters = dict(call.params)
     text = filters.pop("product_id")
@@ -152,6 +156,7 @@ def _row(found: LicenseKey) -> dict[str, Any]:
     }
 
 
+@answers(Code.AVAILABLE_COUNT, Code.COUNT_PRODUCT_NOT_FOUND)
 def get_available_license_keys_count(call: Call) -> Reply:
     product = find_product(call.params["product_id"], or_refuse=Code.COUNT_PRODUCT_NOT_FOUND)
     count = LicenseKey.objects.available().filter(product=product).count()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from licenses.api.answers import GATE, answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import LICENSE_ALIASES, LicenseKeyField, LicenseParams, Params, TextField
 from licenses.api.shapes import detail_date, pairs
@@ -24,6 +25,7 @@ class AssignLicenseKeyParams(Params):
     owner_email = TextField(max_length=254)
 
 
+@answers(Code.LICENSE_KEY_ASSIGNED, Code.LICENSE_KEY_NOT_AVAILABLE)
 def assign_license_key(call: Call) -> Reply:
     found = assign(**call.params, actor=call.actor)
     return Reply(Code.LICENSE_KEY_ASSIGNED, product_id=found.product_id)
@@ -36,6 +38,13 @@ class AssignAndActivateParams(AssignLicenseKeyParams):
     post_url = TextField(max_length=2000)
 
 
+@answers(
+    Code.LICENSE_KEY_ACTIVATED,
+    Code.LICENSE_KEY_NOT_AVAILABLE,
+    Code.PRODUCT_INACTIVE,
+    Code.IDENTIFIER_REQUIRED,
+    Code.ACTIVATION_LIMIT_REACHED,
+)
 def assign_and_activate_license_key(call: Call) -> Reply:
     found = assign_and_activate(**call.params, actor=call.actor)
     return Reply(Code.LICENSE_KEY_ACTIVATED, product_id=found.product_id)
@@ -45,6 +54,7 @@ class LicenseKeyDetailsParams(LicenseParams):
     pass
 
 
+@answers(Code.ACTIVE_LICENSE_KEY_FOUND, *GATE, Code.NO_ACTIVATION_FOUND, Code.LICENSE_KEY_DETAILS_NOT_FOUND)
 def get_license_key_details(call: Call) -> Reply:
     found, _ = find_running(**call.params)
     fields = {"licenseKey": _license_key_details(found), "product": _product_details(found.product)}

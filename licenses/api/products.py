@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from rest_framework import serializers
 
+from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import PRODUCT_ALIASES, FlagField, LongTextField, Params, TextField
 from licenses.api.shapes import pairs, row_date
@@ -86,6 +87,7 @@ class CreateProductParams(Params):
     features = FeaturesField()
 
 
+@answers(Code.PRODUCT_CREATED, Code.CREATE_PRODUCT_INCORRECT)
 def create_product(call: Call) -> Reply:
     with _answered_by(Code.CREATE_PRODUCT_INCORRECT):
         product = products.create_product(**call.params, actor=call.actor)
@@ -110,6 +112,7 @@ class UpdateProductParams(CreateProductParams):
         return super().to_internal_value(sent)
 
 
+@answers(Code.PRODUCT_UPDATED, Code.UPDATE_PRODUCT_INCORRECT)
 def update_product(call: Call) -> Reply:
     changes = dict(call.params)
     with _answered_by(Code.UPDATE_PRODUCT_INCORRECT):
@@ -117,6 +120,7 @@ def update_product(call: Call) -> Reply:
     return Reply(Code.PRODUCT_UPDATED, product_id=product.pk)
 
 
+@answers(Code.PRODUCT_DELETED, Code.PRODUCT_NOT_FOUND)
 def delete_product(call: Call) -> Reply:
     product = find_product(call.params["product_id"], or_refuse=Code.PRODUCT_NOT_FOUND)
     if not products.delete_product(product=product, actor=call.actor):
@@ -124,17 +128,20 @@ def delete_product(call: Call) -> Reply:
     return Reply(Code.PRODUCT_DELETED, product_id=product.pk)
 
 
+@answers(Code.ALL_PRODUCTS)
 def get_all_products(call: Call) -> Reply:
     found = Product.objects.offered().order_by("pk").prefetch_related("metadata")
     return Reply(Code.ALL_PRODUCTS, {"products": [{"id": product.pk, **_details(product)} for product in found]})
 
 
+@answers(Code.PRODUCT_FOUND, Code.PRODUCT_NOT_FOUND)
 def get_product(call: Call) -> Reply:
     product = find_product(call.params["product_id"], or_refuse=Code.PRODUCT_NOT_FOUND)
     names = {"id": product.pk, "uuid": str(product.uuid), "slug": product.slug}
     return Reply(Code.PRODUCT_FOUND, {"product": names | _details(product)}, product.pk)
 
 
+@answers(Code.PUBLIC_KEY_FOUND, Code.PUBLIC_KEY_NOT_FOUND)
 def get_product_public_key(call: Call) -> Reply:
     product = find_product(call.params["product_id"], or_refuse=Code.PUBLIC_KEY_NOT_FOUND)
     names = {"uuid": str(product.uuid), "id": product.pk, "name": product.name}

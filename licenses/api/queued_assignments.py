@@ -2,6 +2,7 @@
 
 from rest_framework.serializers import ValidationError
 
+from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import TextField
 from licenses.api.random_assignment import RandomAssignParams, wants_new
@@ -24,6 +25,7 @@ class QueuedAssignParams(RandomAssignParams):
         return url
 
 
+@answers(Code.REQUEST_QUEUED, Code.ASSIGN_PRODUCT_NOT_FOUND, Code.GENERATOR_NOT_FOUND)
 def random_assign_license_keys_queued(call: Call) -> Reply:
     params = dict(call.params)
     product = find_product(params.pop("product_id"), or_refuse=Code.ASSIGN_PRODUCT_NOT_FOUND)

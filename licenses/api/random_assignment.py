@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import FlagField, NumberField, ProductParams, TextField
 from licenses.api.generators import MAX_QUANTITY
@@ -29,6 +30,9 @@ class RandomAssignParams(ProductParams):
     generator_id = TextField()
 
 
+@answers(
+    Code.LICENSE_KEYS_ASSIGNED, Code.ASSIGN_PRODUCT_NOT_FOUND, Code.GENERATOR_NOT_FOUND, Code.NOT_ENOUGH_LICENSE_KEYS
+)
 def random_assign_license_keys(call: Call) -> Reply:
     params = call.params
     product = find_product(params["product_id"], or_refuse=Code.ASSIGN_PRODUCT_NOT_FOUND)

@@ -179,8 +179,8 @@ class EndpointSchema(AutoSchema):
 
 
 def own_codes(row: "Row") -> tuple[Code, ...]:
-    """What this endpoint answers and not all do; empty while answers.py has no row for it."""
-    return answers.ANSWERS.get(row.paths[0], ())
+    """What this endpoint answers and not all do."""
+    return answers.answers_of(row.handle)
 
 
 def codes_of(row: "Row", method: str) -> Iterable[Code]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework.serializers import empty
 
+from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import (
     LICENSE_ALIASES,
@@ -60,6 +61,7 @@ class SendTelemetryParams(Params):
     metadata = AsSentField()
 
 
+@answers(Code.TELEMETRY_SAVED, Code.TELEMETRY_SAVED_MALFORMED)
 def send_telemetry_data(call: Call) -> Reply:
     stored = store_telemetry(sent=call.params, actor=call.actor)
     if stored.is_correct_format:
@@ -85,6 +87,7 @@ class GetTelemetryParams(ProductParams):
     items_per_page = NumberField(default=100, low=1, high=1000)
 
 
+@answers(Code.TELEMETRY_FOUND)
 def get_telemetry_data(call: Call) -> Reply:
     return Reply(Code.TELEMETRY_FOUND, {"data": [_row(stored) for stored in list_telemetry(**call.params)]})
 
