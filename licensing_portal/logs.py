@@ -24,7 +24,7 @@ _SECRETS = (
     (re.compile(rf"(?i){_NAMES}{_IS}\[[^\]]*\]"), r"\1\2[***]"),
     (re.compile(rf"(?i){_NAMES}{_IS}[^\s&,;}})]+"), r"\1\2***"),
     (re.compile(r"\blp_[A-Za-z0-9_-]{20,}"), "lp_***"),
-    (re.compile(r"(/v1/+(?:licenses|download)/+)[^\s\"?]+"), r"\1***"),  # clients put keys into these paths
+    (re.compile(r"(/v1/+(?:licenses|download|contracts)/+)[^\s\"?]+"), r"\1***"),  # clients put keys into these paths
 )
 _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), 127)} | {10: "\\n", 13: "\\r", 9: "\t"}
 

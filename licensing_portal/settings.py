@@ -157,7 +157,7 @@ LICENSE_SERVER_PUBLIC_KEY = var.env.ENVIRON.get("LICENSE_SERVER_PUBLIC_KEY", "")
 LICENSE_SERVER_API_KEY = var.env.ENVIRON.get("LICENSE_SERVER_API_KEY", "")
 OUTGOING_ALLOWED_NETWORKS = var.networks("OUTGOING_ALLOWED_NETWORKS")
 ENVATO_TOKEN = var.env.ENVIRON.get("ENVATO_TOKEN", "").strip()
-ENVATO_API_URL = var.env.ENVIRON.get("ENVATO_API_URL", "").strip() or "https://api.envato.com"
+ENVATO_API_URL = var.url("ENVATO_API_URL") or "https://api.envato.com"
 
 # settings_api imports nothing from licenses: what it needs from there is named here
 SETTINGS_API = {

@@ -47,7 +47,7 @@ class World:
 
 
 Scene = Callable[[World], Params]
-IN_PATH = {"contract_uuid": "contract_key", "slug": "product_id"}  # how a path names what a parameter names otherwise
+IN_PATH = {"slug": "product_id"}  # how a path names what a parameter names otherwise
 
 
 def ask(portal: Portal, path: str, params: Params, method: str = "post") -> dict[str, Any]:

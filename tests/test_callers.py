@@ -56,7 +56,7 @@ V1 = dict.fromkeys(
     create-product update-product delete-product get-all-products get-product get-product-public-key
     get-product-meta create-product-meta update-product-meta delete-product-meta get-product-changelog
     generate get-all-generators get-all-contracts create-contract update-contract delete-contract
-    contracts/get-info contracts/generate contracts/<contract_uuid>/generate contracts/destroy contracts/destroy-all
+    contracts/get-info contracts/generate contracts/<contract_key>/generate contracts/destroy contracts/destroy-all
     send-telemetry-data send-telemetry-date send-telemetry telemetry
     get-telemetry-data get-telemetry-date get-telemetry
     """.split(),  # noqa: SIM905  fifty lines otherwise

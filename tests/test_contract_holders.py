@@ -277,3 +277,12 @@ def test_the_holder_is_named_in_the_audit(holder, contract):
     event = AuditEvent.objects.get(kind="license_key.created")
     assert event.actor == str(ApiKey.objects.get(name="Holder"))
     assert event.address == "127.0.0.1"
+
+
+def test_the_contract_in_the_path_wins_over_the_one_in_the_body(portal):
+    named, other = (ContractFactory(contract_key=key) for key in ("named", "other"))
+    for contract in (named, other):
+        GeneratorFactory(product=contract.product)
+    answer = portal(f"contracts/{named.contract_key}/generate", contract_key=other.contract_key, count=1)
+    assert answer["code"] == 1300
+    assert (named.license_keys.count(), other.license_keys.count()) == (1, 0)

@@ -374,7 +374,7 @@ def test_a_generator_that_is_used_up_says_so(portal, product):
 
 def test_who_comes_second_counts_duplicates(portal, product, monkeypatch):
     """Another call stores one of the texts between the look and the insert: the constraint decides."""
-    store, calls = license_key_batches._store, []
+    store, calls = license_key_batches.store_new, []
 
     def late(keys, *, actor):
         calls.append(len(keys))
@@ -387,7 +387,7 @@ def test_who_comes_second_counts_duplicates(portal, product, monkeypatch):
             LicenseKeyFactory(license_key="A-1")
         return rows
 
-    monkeypatch.setattr(license_key_batches, "_store", late)
+    monkeypatch.setattr(license_key_batches, "store_new", late)
     monkeypatch.setattr(license_key_batches, "_with_texts", known_meanwhile)
     answer = create(portal, product, "A-1", "A-2", status="assigned", owner_email="a@domain.ltd")
     assert (answer["code"], answer["created"], answer["duplicate"]) == (900, 1, 1)

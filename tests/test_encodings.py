@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.factories import ActivationFactory, api_key_text
+from tests.factories import ActivationFactory, LicenseKeyFactory, api_key_text
 
 pytestmark = pytest.mark.django_db
 
@@ -116,3 +116,9 @@ def test_a_cross_site_check_does_not_stop_programs(global_key, sent):
 
     strict = Portal(Client(enforce_csrf_checks=True), api_key_text())
     assert strict("verify", **sent)["code"] == 200
+
+
+def test_null_under_the_canonical_name_leaves_the_alias_its_place(portal):
+    key = LicenseKeyFactory(assigned=True)
+    body = {"license_key": None, "entitlement_key": key.license_key, "identifier": None, "hardwareId": "host"}
+    assert portal.json("activate", body)["code"] == 300

@@ -43,6 +43,7 @@ def line(message: str, *args: object, exc_info=None) -> str:
         f"SECRET_KEY={PLAIN} VAULT_KEYS={PLAIN},{PLAIN}"[:60],
         f"GET /v1/licenses/{PLAIN}/features/export HTTP/1.1",
         f"Not Found: /api//v1//download/{PLAIN}/{PLAIN}/ZG9tYWlu/102",
+        f"Unauthorized: /api/v1/contracts/{PLAIN}/generate",
         f"password={PLAIN}",
         f"Cookie: sessionid={PLAIN}; csrftoken={PLAIN}",
         f"connecting to postgres://portal:{PLAIN}@db.example.com/portal",

@@ -309,14 +309,28 @@ def test_without_a_signing_key_nothing_is_assigned(product, shop):
 
 
 def test_a_database_that_is_away_is_no_crash_of_one(product, shop, global_key, monkeypatch):
-    def away(**arguments):
+    def away(*args, **arguments):
         raise OperationalError("gone")
 
     queue(shop, product)
     monkeypatch.setattr(queued_assignments, "assign_from_stock_or_generate", away)
+    monkeypatch.setattr(QueuedAssignment, "save", away)
     with pytest.raises(OperationalError):
         work_on_next(actor=ACTOR)
     assert QueuedAssignment.objects.get().problem == ""
+
+
+def test_a_time_out_of_one_keeps_no_other_waiting_and_is_tried_ever_more_rarely(product, shop, global_key, monkeypatch):
+    def too_slow(**arguments):
+        raise OperationalError("canceling statement due to statement timeout")
+
+    queued = queue(shop, product)
+    monkeypatch.setattr(queued_assignments, "assign_from_stock_or_generate", too_slow)
+    for expected in (60, 60, 60, 80, 160):
+        later(queued)
+        assert work() == [Step.CRASHED]
+        queued.refresh_from_db()
+        assert abs((queued.due_at - timezone.now()).total_seconds() - expected) < 30
 
 
 # The delivery

@@ -14,6 +14,7 @@ from licenses.admin.display import badge, link, list_link, mono, row_count, when
 from licenses.admin.filters import ProductFilter
 from licenses.admin.verbs import Verb, actor_of
 from licenses.models import ApiKey, Contract, LicenseKey
+from licenses.models.license_keys import masked
 from licenses.reports import count_up_to, with_license_key_counts
 from licenses.services.contract_holders import MOST_AT_ONCE, generate_for_holder
 from licenses.services.contracts import block_license_keys, delete_contract, problems_with, save_contract
@@ -51,7 +52,7 @@ class ContractForm(forms.ModelForm):
             before = Contract.objects.get(pk=self.instance.pk)
             problems = problems_with(before, product=product, license_keys_quantity=cleaned["license_keys_quantity"])
             for name, problem in problems.items():
-                self.add_error("product" if name == "product_id" else name, ValidationError(problem))
+                self.add_error(name, ValidationError(problem))
         return cleaned
 
 
@@ -161,7 +162,7 @@ class ContractAdmin(PortalModelAdmin):
 
     @admin.display(description="contract key")
     def masked_key(self, contract: Contract) -> str:
-        return mono(f"…{contract.contract_key[-4:]}" if len(contract.contract_key) >= 16 else "…")  # noqa: PLR2004
+        return mono(masked(contract.contract_key))
 
     @admin.display(description="API keys")
     def api_keys_link(self, contract: Contract) -> str:

@@ -6,7 +6,7 @@ from rest_framework.serializers import ValidationError, empty
 
 from licenses.api.answers import GATE, answers
 from licenses.api.endpoint import Call, Reply
-from licenses.api.fields import LICENSE_ALIASES, LicenseParams, TextField
+from licenses.api.fields import LICENSE_ALIASES, OWNER_ALIASES, LicenseParams, TextField
 from licenses.codes import Code, Refused
 from licenses.services.activations import activate_license, deactivate_license, verify_license
 from licenses.services.envato import add_purchase_code
@@ -25,7 +25,7 @@ class OwnerEmailField(TextField):
 class VerifyParams(LicenseParams):
     """`owner_email` is stored when an Envato purchase code becomes a license key, and only then."""
 
-    aliases = LICENSE_ALIASES | {"owner_email": ("email", "customer_email")}
+    aliases = LICENSE_ALIASES | {"owner_email": OWNER_ALIASES["owner_email"]}
 
     owner_email = OwnerEmailField(max_length=254)
 

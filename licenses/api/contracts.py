@@ -65,7 +65,7 @@ class CreateContractParams(Params):
         try:
             found = super().to_internal_value(data)
         except ValidationError as error:
-            found = super().to_internal_value({**data, **dict.fromkeys(error.detail)})
+            found = super().to_internal_value({**data, **dict.fromkeys(error.detail, "")})
         return found | {"submitted": {name: data[name] for name in ECHOED if name in data}}
 
 

@@ -105,12 +105,13 @@ class Params(serializers.Serializer[Any]):
         return errors
 
     def to_internal_value(self, data: Any) -> Any:
+        sent = {name: value for name, value in data.items() if value is not None}  # null is the same as missing
         aliased = {
-            name: next(data[other] for other in others if other in data)
+            name: next(sent[other] for other in others if other in sent)
             for name, others in self.aliases.items()
-            if any(other in data for other in others)
+            if any(other in sent for other in others)
         }
-        return super().to_internal_value(aliased | dict(data))  # the canonical name wins
+        return super().to_internal_value(aliased | sent)  # the canonical name wins
 
 
 LICENSE_ALIASES: dict[str, tuple[str, ...]] = {
@@ -119,6 +120,10 @@ LICENSE_ALIASES: dict[str, tuple[str, ...]] = {
 }
 
 
+OWNER_ALIASES: dict[str, tuple[str, ...]] = {
+    "owner_name": ("customer_name",),
+    "owner_email": ("email", "customer_email"),
+}
 PRODUCT_ALIASES: dict[str, tuple[str, ...]] = {"product_id": ("product_uuid", "product_slug", "slug")}
 
 

@@ -8,7 +8,15 @@ from rest_framework import serializers
 
 from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
-from licenses.api.fields import PRODUCT_ALIASES, LicenseKeyField, NumberField, Params, ProductParams, TextField
+from licenses.api.fields import (
+    OWNER_ALIASES,
+    PRODUCT_ALIASES,
+    LicenseKeyField,
+    NumberField,
+    Params,
+    ProductParams,
+    TextField,
+)
 from licenses.api.products import FeaturesField, WordField
 from licenses.api.shapes import row_date
 from licenses.codes import Code, Refused
@@ -22,7 +30,6 @@ from licenses.services.lookup import find_product
 MAX_ITEMS = 1_000  # rows of one page
 YEARS = range(1970, 3000)  # with a century of validity a date stays one that every program can write
 NO_SUCH_PRODUCT = "There is no such product."
-OWNER_ALIASES = {"owner_name": ("customer_name",), "owner_email": ("customer_email", "email")}
 STATUSES = LicenseKey.Status.values
 
 

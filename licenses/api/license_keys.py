@@ -4,7 +4,7 @@ from typing import Any
 
 from licenses.api.answers import GATE, answers
 from licenses.api.endpoint import Call, Reply
-from licenses.api.fields import LICENSE_ALIASES, LicenseKeyField, LicenseParams, Params, TextField
+from licenses.api.fields import LICENSE_ALIASES, OWNER_ALIASES, LicenseKeyField, LicenseParams, Params, TextField
 from licenses.api.shapes import detail_date, pairs
 from licenses.codes import Code
 from licenses.models import LicenseKey, Product
@@ -14,11 +14,7 @@ from licenses.services.license_keys import assign_license_key as assign
 
 
 class AssignLicenseKeyParams(Params):
-    aliases: dict[str, tuple[str, ...]] = {
-        "license_key": ("entitlement_key",),
-        "owner_name": ("customer_name",),
-        "owner_email": ("email", "customer_email"),
-    }
+    aliases = OWNER_ALIASES | {"license_key": LICENSE_ALIASES["license_key"]}
 
     license_key = LicenseKeyField()
     owner_name = TextField()

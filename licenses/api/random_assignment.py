@@ -5,7 +5,7 @@ from typing import Any
 
 from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
-from licenses.api.fields import FlagField, NumberField, ProductParams, TextField
+from licenses.api.fields import OWNER_ALIASES, PRODUCT_ALIASES, FlagField, NumberField, ProductParams, TextField
 from licenses.api.generators import MAX_QUANTITY
 from licenses.codes import Code
 from licenses.services.generators import find_generator
@@ -17,11 +17,7 @@ from licenses.services.shapes import assigned_rows
 class RandomAssignParams(ProductParams):
     """`generate` missing means yes when a generator is named, as one family of SDKs asks; else no."""
 
-    aliases = ProductParams.aliases | {
-        "generator_id": ("generator_uuid",),
-        "owner_name": ("customer_name",),
-        "owner_email": ("email", "customer_email"),
-    }
+    aliases = PRODUCT_ALIASES | OWNER_ALIASES | {"generator_id": ("generator_uuid",)}
 
     owner_name = TextField()
     owner_email = TextField(max_length=254)

@@ -176,7 +176,7 @@ ENDPOINTS = (
         contract_holders.GenerateParams,
         contract_holders.generate,
         changes=True,
-        aliases=("contracts/<contract_uuid>/generate",),
+        aliases=("contracts/<contract_key>/generate",),
     ),
     Row(C.CONTRACT_DESTROY, contract_holders.DestroyParams, contract_holders.destroy, changes=True),
     Row(C.CONTRACT_DESTROY_ALL, contract_holders.HolderParams, contract_holders.destroy_all, changes=True),

@@ -9,6 +9,9 @@ from django.db import migrations, models
 import licenses.models.indexes
 import licenses.models.products
 
+# The largest table gets two columns here: `features` with a default that the database keeps for itself, and `contract`,
+# which is null everywhere, so that neither rewrites a row. Checking the constraints of 0002 reads the small tables.
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -181,6 +184,14 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("quantity", models.PositiveIntegerField()),
                 ("generate", models.BooleanField(default=False)),
+                (
+                    "generator_number",
+                    models.BigIntegerField(
+                        help_text="The generator that the shop named, if it did; it may be gone by now.",
+                        null=True,
+                        verbose_name="generator",
+                    ),
+                ),
                 ("owner_name", models.CharField(blank=True, max_length=255)),
                 ("owner_email", models.CharField(blank=True, max_length=254)),
                 (

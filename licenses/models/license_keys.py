@@ -14,6 +14,11 @@ MASKABLE_LENGTH = 16  # a shorter text would give too much away with its last fo
 MAX_VALIDITY_DAYS = 36_525  # a hundred years; more would overflow a date
 
 
+def masked(text: str) -> str:
+    """Enough of a secret to recognise it, not enough to use it."""
+    return f"…{text[-4:]}" if len(text) >= MASKABLE_LENGTH else "…"
+
+
 class LicenseKeyQuerySet(models.QuerySet["LicenseKey"]):
     def available(self) -> "LicenseKeyQuerySet":
         """The stock: what may be given to anybody. Available keys of a contract are its holder's to give."""
@@ -124,8 +129,8 @@ class LicenseKey(models.Model):
 
     @property
     def masked(self) -> str:
-        """For logs and audit rows: enough to recognise the key, not enough to use it."""
-        return f"…{self.license_key[-4:]}" if len(self.license_key) >= MASKABLE_LENGTH else "…"
+        """For logs and audit rows."""
+        return masked(self.license_key)
 
     @property
     def is_assigned(self) -> bool:

@@ -87,7 +87,7 @@ def verify_license(*, license_key: str, identifier: str | None) -> LicenseKey:
 def find_running(*, license_key: str, identifier: str | None) -> tuple[LicenseKey, Activation | None]:
     """A usable license key and its live activation at `identifier`; refuses 202 when it was not activated there.
 
-    `None` for an identifier, which only the client profile sdk may leave out, asks for no activation.
+    `None` for an identifier asks for no activation: so ask the client profile sdk, and whoever wants to know a feature.
     """
     found = find_license_key(license_key)
     require_usable(found)

@@ -49,6 +49,9 @@ class Terms:
     can_destroy_all: bool | None
 
 
+NAMES = {"product": "product_id"}  # fields that the protocol calls otherwise
+
+
 def list_contracts(*, page: int, items_per_page: int) -> list[Contract]:
     """One page of all contracts, oldest first, each with its `license_keys_count`."""
     first = (page - 1) * items_per_page
@@ -99,7 +102,8 @@ def _update(contract_id: str, terms: Terms, actor: Actor) -> Contract:
     if Contract.objects.filter(contract_key=terms.contract_key).exclude(pk=found.pk).exists():
         broken.add("contract_key")
     quantity = terms.license_keys_quantity or 0
-    broken |= set(problems_with(found, product=product or found.product, license_keys_quantity=quantity))
+    problems = problems_with(found, product=product or found.product, license_keys_quantity=quantity)
+    broken |= {NAMES.get(name, name) for name in problems}
     _require(broken)
     changes = _changes(found, terms, product)
     for name, value in changes.items():
@@ -114,15 +118,15 @@ def save_contract(*, contract: Contract, changed_fields: Sequence[str] = (), act
     before = Contract.objects.select_for_update().filter(pk=contract.pk).first()
     quantity = contract.license_keys_quantity
     if before and (problems := problems_with(before, product=contract.product, license_keys_quantity=quantity)):
-        raise ValidationError(" ".join(problems.values()))
+        raise ValidationError(problems)
     save_record(contract, changed_fields=changed_fields, actor=actor)
 
 
 def problems_with(contract: Contract, *, product: Product, license_keys_quantity: int) -> dict[str, str]:
-    """What the license keys that exist under the contract do not allow, by the protocol's names."""
+    """What the license keys that exist under the contract do not allow, by field."""
     used, problems = contract.license_keys.count(), {}
     if used and product.pk != contract.product_id:
-        problems["product_id"] = "License keys exist under this contract, so its product stays as it is."
+        problems["product"] = "License keys exist under this contract, so its product stays as it is."
     if license_keys_quantity < used:
         problems["license_keys_quantity"] = f"{used} license keys exist under this contract; the quota holds them all."
     return problems

@@ -1,4 +1,4 @@
-"""Posting a sealed answer to a shop's webhook (v1.md 7.2), and what is known about its arrival afterwards."""
+"""Posting a sealed answer to a shop's webhook, in the form that plug-ins read, and what is known of its arrival."""
 
 import base64
 import json

@@ -25,15 +25,15 @@ class Offer(NamedTuple):
     token: str
 
 
-def offer_downloads(*, license_key: str, identifier: str | None) -> tuple[LicenseKey, list[Offer]]:
+def offer_downloads(*, license_key: str, identifier: str) -> tuple[LicenseKey, list[Offer]]:
     """The files that this license key may download, the newest release first; its activation must be live (202).
 
     The tokens end after DOWNLOAD_LINK_MINUTES, with the activation, and when the license key may not be used any more.
     """
     found, activation = find_running(license_key=license_key, identifier=identifier)
-    activation_id = activation.pk if activation else None
+    running_at = activation.pk if activation else 0  # there always is one where an identifier is given
     return found, [
-        Offer(row, signing.dumps([row.pk, found.pk, activation_id], salt=SALT))
+        Offer(row, signing.dumps([row.pk, found.pk, running_at], salt=SALT))
         for row in published_downloadables(found.product, at_most=MAX_LISTED)
     ]
 
@@ -65,18 +65,13 @@ def _read(token: str) -> Any:
         raise Refused(Code.FILE_NOT_PERMITTED) from error
 
 
-def _require_running(license_key_id: int, activation_id: int | None) -> int:
+def _require_running(license_key_id: int, activation_id: int) -> int:
     """The product of a license key that may still be used where the link was given out; refuses 701."""
     found = LicenseKey.objects.select_related("product").filter(pk=license_key_id).first()
-    if found is None or not _is_live(activation_id, found):
+    if found is None or not found.activations.live().filter(pk=activation_id).exists():
         raise Refused(Code.FILE_NOT_PERMITTED)
     try:
         require_usable(found)
     except Refused as refused:
         raise Refused(Code.FILE_NOT_PERMITTED, product_id=found.product_id) from refused
     return found.product_id
-
-
-def _is_live(activation_id: int | None, found: LicenseKey) -> bool:
-    """None: the link was given out for the license key, wherever it runs."""
-    return activation_id is None or found.activations.live().filter(pk=activation_id).exists()

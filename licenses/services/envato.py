@@ -105,7 +105,7 @@ class CannotSay(Exception):
 
 
 def _ask(code: str) -> Sale | None:
-    url = f"{settings.ENVATO_API_URL.rstrip('/')}/v3/market/author/sale?{urlencode({'code': code})}"
+    url = f"{settings.ENVATO_API_URL}/v3/market/author/sale?{urlencode({'code': code})}"
     try:
         answer = outgoing.get(url, headers={"Authorization": f"Bearer {settings.ENVATO_TOKEN}"})
     except (outgoing.NotSent, outgoing.Uncertain) as problem:

@@ -17,10 +17,10 @@ from licenses.models.license_keys import NEVER_EXPIRES
 from licenses.services.generators import drawer
 from licenses.services.license_keys import assigned_event
 from licenses.services.owners import find_or_create_owners
-from licenses.services.stock import _store, _unused_texts, generate_text
+from licenses.services.stock import generate_text, store_new, unused_texts
 
 Status = LicenseKey.Status
-ATTEMPTS = 100  # each but the last fails only because another transaction has stored one of the same texts meanwhile
+ATTEMPTS = range(20)  # many calls with the same texts at once: each fails only when another has stored some of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def create_license_keys(*, rows: Sequence[NewLicenseKey], actor: Actor) -> Creat
 
     Owner and date of an available or a reserved one are passed over: it has none.
     """
-    for _ in range(ATTEMPTS - 1):
+    for _ in ATTEMPTS:
         with suppress(IntegrityError):
             return _create(rows, actor=actor)
     return _create(rows, actor=actor)
@@ -79,7 +79,7 @@ def _create(rows: Sequence[NewLicenseKey], *, actor: Actor) -> Created:
     owned = [row for row in new.values() if row.is_owned]
     owners = dict(zip((row.license_key for row in owned), _owners(owned, actor=actor), strict=True))
     now = timezone.now()
-    stored = _store([_license_key(row, owners.get(text), now) for text, row in new.items()], actor=actor)
+    stored = store_new([_license_key(row, owners.get(text), now) for text, row in new.items()], actor=actor)
     record_many(assigned_event(found, actor=actor) for found in stored if found.owner_id)
     return Created(len(new), len(rows) - len(new))
 
@@ -90,7 +90,7 @@ def _with_texts(rows: Sequence[NewLicenseKey]) -> list[NewLicenseKey]:
     for row in rows:
         wanted[row.generator] += not row.license_key
     texts = {
-        generator: iter(_unused_texts(quantity, drawer(generator) if generator else generate_text))
+        generator: iter(unused_texts(quantity, drawer(generator) if generator else generate_text))
         for generator, quantity in wanted.items()
         if quantity
     }

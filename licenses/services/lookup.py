@@ -1,4 +1,8 @@
-"""The gate that every call about a license key passes, in the order of the protocol (D4): 210, 201, 203, 204, 205."""
+"""The gate that every call about a license key passes, in the order of the protocol (D4): 210, 201, 203, 204, 205.
+
+Rows are locked in this order, so that no two calls wait for each other: the answer of an Idempotency-Key, product,
+contract, license keys by their number, then what belongs to them; owners last.
+"""
 
 from typing import Any
 

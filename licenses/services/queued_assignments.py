@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -36,7 +36,6 @@ FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=10), timedelta(hours=6)
 GIVE_UP_AFTER = timedelta(days=3)
 BEING_SENT = "It is being sent."
 LOST_WORKER = "The worker ended while it was sending, so it may have arrived."
-DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 class Step(StrEnum):
@@ -122,22 +121,22 @@ def _claim() -> QueuedAssignment | None:
 
 
 def _assign(queued: QueuedAssignment) -> Step:
-    """Assign and store the sealed result; a crash of one request keeps no other one waiting."""
+    """Assign and store the sealed result; a crash or a time-out of one request keeps no other one waiting."""
     try:
         with transaction.atomic():
             code, fields = _result(queued)
             queued.envelope = _sealed(queued, code, fields)
             queued.code, queued.state, queued.problem = int(code.value.number), State.DELIVERING, ""
-            queued.due_at = timezone.now()
-            queued.save(update_fields=["envelope", "code", "state", "problem", "due_at"])
-    except DATABASE_AWAY:
+            queued.due_at, queued.attempts = timezone.now(), 0
+            queued.save(update_fields=["envelope", "code", "state", "problem", "due_at", "attempts"])
+    except InterfaceError:  # there is no connection left to say so
         raise
     except Exception as error:
         logger.exception("Queued assignment %s could not be done", queued.pk)
-        QueuedAssignment.objects.filter(pk=queued.pk).update(
-            due_at=timezone.now() + AGAIN_AFTER_CRASH,
-            problem=f"It could not be done ({type(error).__name__}): the log says why.",
-        )
+        queued.attempts += 1
+        queued.due_at = timezone.now() + max(AGAIN_AFTER_CRASH, delay_after(queued.attempts))
+        queued.problem = f"It could not be done ({type(error).__name__}): the log says why."
+        queued.save(update_fields=["attempts", "due_at", "problem"])
         return Step.CRASHED
     return Step.ASSIGNED if code is Code.LICENSE_KEYS_ASSIGNED else Step.REFUSED
 

@@ -66,7 +66,7 @@ def _import(rows: Sequence[StockRow], *, product: Product, actor: Actor) -> list
             known[row.license_key] = _license_key(row, product)
             new.append(known[row.license_key])
         outcomes.append(outcome)
-    _store(new, actor=actor)
+    store_new(new, actor=actor)
     return outcomes
 
 
@@ -171,16 +171,17 @@ def make_license_keys(
     NotGenerated, with how many there could be as `available_quantity`, when `draw` has hardly any text left.
     """
     for _ in ATTEMPTS:
-        texts = _unused_texts(quantity, draw)
+        texts = unused_texts(quantity, draw)
         try:
             with transaction.atomic():
-                return _store(map(build, texts), actor=actor)
+                return store_new(map(build, texts), actor=actor)
         except IntegrityError:  # another transaction has stored one of them just now
             continue
-    raise _used_up(0, quantity)
+    reason = "Others have stored the same license keys at the same time. Nothing was made; try again."
+    raise NotGenerated(Code.NOT_ENOUGH_LICENSE_KEYS, reason, available_quantity=0)
 
 
-def _unused_texts(quantity: int, draw: Callable[[], str]) -> list[str]:
+def unused_texts(quantity: int, draw: Callable[[], str]) -> list[str]:
     """As many texts that are no license key yet. With 125 random bits the first round is enough.
 
     Each further round draws more for every text that is missing; after the last nine tenths of the space are taken.
@@ -203,13 +204,15 @@ def _used_up(found: int, quantity: int) -> NotGenerated:
     return NotGenerated(Code.NOT_ENOUGH_LICENSE_KEYS, reason, available_quantity=found)
 
 
-def _store(keys: Iterable[LicenseKey], *, actor: Actor) -> list[LicenseKey]:
+def store_new(keys: Iterable[LicenseKey], *, actor: Actor) -> list[LicenseKey]:
     """Insert the license keys in the order of their texts (no two batches deadlock) and record each."""
     stored = LicenseKey.objects.bulk_create(sorted(keys, key=lambda found: found.license_key))
-    record_many(
-        event(
-            Kind.LICENSE_KEY_CREATED, found, actor=actor, after={"product": found.product.name, "status": found.status}
-        )
-        for found in stored
-    )
+    record_many(event(Kind.LICENSE_KEY_CREATED, found, actor=actor, after=_facts(found)) for found in stored)
     return stored
+
+
+def _facts(found: LicenseKey) -> dict[str, object]:
+    facts: dict[str, object] = {"product": found.product.name, "status": found.status}
+    if found.contract_id:
+        facts["contract"] = found.contract_id
+    return facts
