@@ -181,13 +181,13 @@ def test_a_text_stored_by_another_transaction_meanwhile_is_drawn_again(monkeypat
     taken = LicenseKeyFactory(license_key="0").license_key
     generator = chunks(charset="01", number_of_chunks=1, chunk_length=1)
     answers = iter([["0"], [taken], ["1"]])
-    monkeypatch.setattr(stock, "_unused_texts", lambda quantity, draw: next(answers))
+    monkeypatch.setattr(stock, "unused_texts", lambda quantity, draw: next(answers))
     assert generate(generator) == ["1"]
 
 
 def test_it_gives_up_when_others_are_always_faster(monkeypatch):
     LicenseKeyFactory(license_key="0")
-    monkeypatch.setattr(stock, "_unused_texts", lambda quantity, draw: ["0"])
+    monkeypatch.setattr(stock, "unused_texts", lambda quantity, draw: ["0"])
     with pytest.raises(NotGenerated) as refused:
         generate(GeneratorFactory())
     assert refused.value.code is Code.NOT_ENOUGH_LICENSE_KEYS
