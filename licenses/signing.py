@@ -109,7 +109,8 @@ def encode_portable(value: Any) -> str:
 
 def _keeps_its_place(name: str) -> bool:
     """PHP sorts names that are numbers as numbers, JavaScript puts whole ones first and sorts UTF-16."""
-    return not (_NUMBER.fullmatch(name) or name == "__proto__" or any(letter > "\uffff" for letter in name))
+    odd = any(letter > "\uffff" or letter in "\u2028\u2029" for letter in name)
+    return not (odd or _NUMBER.fullmatch(name) or name == "__proto__")
 
 
 def generate_private_key(bits: int = 2048) -> rsa.RSAPrivateKey:

@@ -429,3 +429,10 @@ def test_the_list_costs_the_same_for_thirty(portal, django_assert_num_queries):
     ContractFactory.create_batch(29)
     with django_assert_num_queries(len(one)):
         assert len(portal("get-all-contracts")["contracts"]) == 30
+
+
+@pytest.mark.statement("R1")
+def test_a_number_and_its_text_are_the_same_under_an_idempotency_key(portal, sent):
+    first = portal.json("create-contract", sent | {"license_keys_quantity": 7}, **{"Idempotency-Key": "one"})
+    again = portal.json("create-contract", sent | {"license_keys_quantity": "7"}, **{"Idempotency-Key": "one"})
+    assert (first["code"], again) == (841, first)

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from licenses.models import Activation, AuditEvent, Downloadable, LicenseKey, Product, Release
+from licenses.models import Activation, AuditEvent, BlockListEntry, Downloadable, LicenseKey, Product, Release
 from licenses.services.activations import activate_license, deactivate_license
 from licenses.services.license_keys import block_license_key
 from licenses.services.products import create_product
@@ -283,6 +283,13 @@ def test_a_link_ends_with_what_it_was_given_for(portal, link, sent):
     assert saved(portal.client, link) == DATA, "the same place, active again"
     Activation.objects.update(license_key=LicenseKeyFactory(assigned=True))
     assert code_of(portal, link) == 701
+
+
+def test_a_link_ends_when_its_identifier_is_blocked(portal, link, sent):
+    entry = BlockListEntry.objects.create(kind="identifier", value=sent["identifier"])
+    assert code_of(portal, link) == 701
+    entry.delete()
+    assert saved(portal.client, link) == DATA
 
 
 def test_a_link_ends_when_the_license_key_may_not_be_used(portal, link, sent):

@@ -122,3 +122,14 @@ def test_null_under_the_canonical_name_leaves_the_alias_its_place(portal):
     key = LicenseKeyFactory(assigned=True)
     body = {"license_key": None, "entitlement_key": key.license_key, "identifier": None, "hardwareId": "host"}
     assert portal.json("activate", body)["code"] == 300
+
+
+@pytest.mark.statement("S29")
+def test_bytes_that_are_no_text_are_162_and_not_all_the_same_identifier(portal):
+    key = LicenseKeyFactory(assigned=True, activation_limit=0)
+    for odd in (b"dev%80", b"dev%ff"):
+        body = f"api_key={portal.api_key}&license_key={key.license_key}&identifier=".encode() + odd
+        http = portal.client.generic("POST", "/v1/activate", body, content_type="application/x-www-form-urlencoded")
+        answer = portal.read(http)
+        assert (answer["code"], list(answer["errors"])) == (162, ["identifier"])
+    assert not key.activations.exists()

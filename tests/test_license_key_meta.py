@@ -3,6 +3,7 @@
 import pytest
 
 from licenses.models import AuditEvent, LicenseKeyMetadata
+from licenses.services import metadata
 from licenses.services.products import create_product
 from tests.factories import ACTOR, LicenseKeyFactory
 
@@ -117,3 +118,19 @@ def test_keys_have_metadata_of_their_own(portal, sent):
     assert portal("create-license-key-meta", **(sent | {"license_key": other}), value="x")["code"] == 453
     assert portal("update-license-key-meta", **sent, value="y")["code"] == 353
     assert sorted(LicenseKeyMetadata.objects.values_list("value", flat=True)) == ["x", "y"]
+
+
+def test_there_is_an_end_to_it(portal, monkeypatch):
+    """Customers' software writes metadata, and every answer with details carries all of it."""
+    monkeypatch.setattr(metadata, "MAX_NAMES", 2)
+    monkeypatch.setattr(metadata, "MAX_CHARACTERS", 20)
+    key = LicenseKeyFactory(assigned=True)
+    at = {"license_key": key.license_key, "identifier": "host"}
+    assert portal("create-license-key-meta", **at, key="a", value="x" * 10)["code"] == 453
+    answer = portal("create-license-key-meta", **at, key="b", value="x" * 11)
+    assert (answer["code"], list(answer["errors"])) == (162, ["value"])
+    assert portal("create-license-key-meta", **at, key="b", value="x")["code"] == 453
+    answer = portal("create-license-key-meta", **at, key="c", value="x")
+    assert (answer["code"], list(answer["errors"])) == (162, ["key"])
+    assert portal("update-license-key-meta", **at, key="a", value="y" * 20)["code"] == 162
+    assert portal("update-license-key-meta", **at, key="a", value="y" * 19)["code"] == 353

@@ -1,5 +1,6 @@
 """verify, activate and deactivate."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.serializers import ValidationError, empty
@@ -7,9 +8,9 @@ from rest_framework.serializers import ValidationError, empty
 from licenses.api.answers import GATE, answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import LICENSE_ALIASES, OWNER_ALIASES, LicenseParams, TextField
-from licenses.codes import Code, Refused
+from licenses.codes import Code
 from licenses.services.activations import activate_license, deactivate_license, verify_license
-from licenses.services.envato import add_purchase_code
+from licenses.services.envato import add_purchase_code as add
 
 
 class OwnerEmailField(TextField):
@@ -32,12 +33,7 @@ class VerifyParams(LicenseParams):
 
 @answers(Code.VALID_LICENSE_KEY, *GATE, Code.NO_ACTIVATION_FOUND, Code.ENVATO_PURCHASE_CODE_ADDED)
 def verify(call: Call) -> Reply:
-    params = dict(call.params)
-    owner_email = params.pop("owner_email")
-    try:
-        found = verify_license(**params)
-    except Refused as refused:
-        return _add_or_refuse(call, owner_email, refused)
+    found = verify_license(**without(call.params, "owner_email"))
     return Reply(Code.VALID_LICENSE_KEY, product_id=found.product_id)
 
 
@@ -53,23 +49,19 @@ class ActivateParams(VerifyParams):
     Code.ENVATO_PURCHASE_CODE_ADDED,
 )
 def activate(call: Call) -> Reply:
-    params = dict(call.params)
-    owner_email = params.pop("owner_email")
-    try:
-        found = activate_license(**params, actor=call.actor)
-    except Refused as refused:
-        return _add_or_refuse(call, owner_email, refused)
+    found = activate_license(**without(call.params, "owner_email"), actor=call.actor)
     return Reply(Code.LICENSE_KEY_ACTIVATED, product_id=found.product_id)
 
 
-def _add_or_refuse(call: Call, owner_email: str, refused: Refused) -> Reply:
-    """What nobody knows may be an Envato purchase code; anything else is refused as it was."""
-    if refused.code is not Code.LICENSE_KEY_INVALID:
-        raise refused
-    added = add_purchase_code(license_key=call.params["license_key"], owner_email=owner_email, actor=call.actor)
-    if added is None:
-        raise refused
-    return Reply(Code.ENVATO_PURCHASE_CODE_ADDED, product_id=added.product_id)
+def add_purchase_code(call: Call) -> Reply | None:
+    """Before a license key is looked up: what nobody knows may be an Envato purchase code, which is added now."""
+    license_key, owner_email = call.params["license_key"], call.params["owner_email"]
+    added = add(license_key=license_key, owner_email=owner_email, actor=call.actor)
+    return Reply(Code.ENVATO_PURCHASE_CODE_ADDED, product_id=added.product_id) if added else None
+
+
+def without(params: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if key != name}
 
 
 class DeactivateParams(LicenseParams):

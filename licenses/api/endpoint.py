@@ -58,6 +58,7 @@ class Endpoint(APIView):
     params: ClassVar[type[Params]] = Params
     handle: ClassVar[Handler]
     changes: ClassVar[bool] = False  # whether an Idempotency-Key counts
+    prepare: ClassVar[Callable[[Call], Reply | None] | None] = None  # what must not wait inside a transaction
 
     api_key: ApiKey | None = None
     sent: Mapping[str, Any] = {}
@@ -73,6 +74,9 @@ class Endpoint(APIView):
             self.api_key = guards.authorize(text, address=address, capability=self.capability)
         guards.refuse_blocked(self.sent, address=address)
         call = Call(self.validated(), guards.actor_for(self.api_key, address), self.api_key, base_url_of(request))
+        prepare = type(self).prepare
+        if prepare and (reply := prepare(call)):
+            return self.sealed(reply)
         idempotency_key = guards.idempotency_key(request, self.sent) if self.changes else ""
         return self.perform_once(call, idempotency_key) if idempotency_key else self.perform(call)
 
@@ -101,7 +105,8 @@ class Endpoint(APIView):
                 raise NotKept(answer)
             return Answer(answer.status_code, answer.content.decode("ascii"))
 
-        request = json.dumps([self.capability, call.params], sort_keys=True, default=str)
+        read = {name: call.params.get(name) for name in self.params.read_names()}
+        request = json.dumps([self.capability, read], sort_keys=True, default=str)
         digest = hashlib.sha256(request.encode()).hexdigest()
         found = answer_once(
             api_key=cast(ApiKey, call.api_key), idempotency_key=idempotency_key, request_digest=digest, produce=produce
@@ -135,13 +140,22 @@ def base_url_of(request: Request) -> str:
 
 def read_parameters(request: Request) -> dict[str, Any]:
     """The parameters of the query and of the body, which wins; of a parameter sent twice, the last."""
-    query: dict[str, Any] = request.query_params.dict()
+    query = _texts(request.query_params)
     if request.method == "GET":
         return query  # SDKs send a JSON content type with an empty body
     body = _read_body(request)
     if not isinstance(body, Mapping):
         raise Refused(Code.MALFORMED_REQUEST, errors={"body": ["This must be a JSON object."]})
-    return query | (body.dict() if isinstance(body, QueryDict) else dict(body))
+    return query | (_texts(body) if isinstance(body, QueryDict) else dict(body))
+
+
+def _texts(form: QueryDict) -> dict[str, Any]:
+    """A form or a query; Django puts U+FFFD where bytes are no text, and three devices would become one."""
+    found: dict[str, Any] = form.dict()
+    problem = ["These bytes are no text in this charset."]
+    if odd := {name: problem for name, text in found.items() if isinstance(text, str) and "\ufffd" in text}:
+        raise Refused(Code.MALFORMED_REQUEST, errors=odd)
+    return found
 
 
 def _read_body(request: Request) -> Any:

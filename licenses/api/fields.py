@@ -93,11 +93,18 @@ class FlagField(serializers.BooleanField):
 class Params(serializers.Serializer[Any]):
     """What an endpoint takes; unknown names are ignored. `aliases` maps a canonical name to others clients send.
 
-    `invalid` is the answer to parameters that cannot be; its `errors` are as `shown` makes them.
+    `invalid` is the answer to parameters that cannot be; its `errors` are as `shown` makes them. `needed` is for the
+    reference: what the endpoint does nothing without, and then answers with a code of its own.
     """
 
     aliases: Mapping[str, tuple[str, ...]] = {}
     invalid: Code = Code.MALFORMED_REQUEST
+    needed: tuple[str, ...] = ()
+
+    @classmethod
+    def read_names(cls) -> list[str]:
+        """The parameters as handlers know them."""
+        return [str(field.source or name) for name, field in cls._declared_fields.items()]
 
     @classmethod
     def shown(cls, errors: Any) -> Any:
@@ -131,6 +138,7 @@ class ProductParams(Params):
     """A product by its id, its UUID or its slug, whichever name the parameter has."""
 
     aliases = PRODUCT_ALIASES
+    needed = ("product_id",)
 
     product_id = TextField()
 
@@ -139,6 +147,7 @@ class LicenseParams(Params):
     """A license key and where it runs: what most endpoints take."""
 
     aliases = LICENSE_ALIASES
+    needed = ("license_key", "identifier")
 
     license_key = LicenseKeyField()
     identifier = TextField()

@@ -91,6 +91,7 @@ INSTEAD = {(Capability.GET_LICENSE_KEY_DETAILS, Code.LICENSE_KEY_INVALID): Code.
 # Failures that the SDKs take for a success by their number: with this HTTP status they read the message instead
 TAKEN_FOR_SUCCESS = {Code.LICENSE_KEY_DETAILS_NOT_FOUND, Code.LICENSE_FILE_FAILED}
 LONG_AGO = "1970-01-01 00:00:00"
+NO_DEVICE = "not bound to a device"  # null would fit every device
 
 
 def lenient(params: Mapping[str, Any], capability: Capability | None) -> Mapping[str, Any]:
@@ -148,12 +149,12 @@ def _license_params(sent: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _license(found: LicenseKey, activation: Activation | None) -> dict[str, Any]:
-    """`hardware_id` binds it to the device, should anybody take the answer for a license file."""
+    """`hardware_id` binds it to the device, or to none, should anybody take the answer for a license file."""
     return {
         "license_key": found.license_key,
         "status": "active",
         "expires_at": detail_date(found.expires_at),
-        "hardware_id": activation.identifier if activation else None,
+        "hardware_id": activation.identifier if activation else NO_DEVICE,
         "features": {name: value for name, value in found.allowed_features.items() if value is not False},
         "metadata": {row.name: row.value for row in found.metadata.all()},
     }

@@ -1,6 +1,6 @@
 """The table of endpoints: adding one is one function with its Params, one row here and a test file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from django.urls import URLPattern, path, re_path
@@ -24,7 +24,7 @@ from licenses.api import (
     random_assignment,
     telemetry,
 )
-from licenses.api.endpoint import Endpoint, Handler, UnknownEndpoint
+from licenses.api.endpoint import Call, Endpoint, Handler, Reply, UnknownEndpoint
 from licenses.api.fields import Params, ProductParams
 from licenses.api.schema import EndpointSchema
 from licenses.models import Capability
@@ -38,6 +38,7 @@ class Row(NamedTuple):
 
     The capability is the API key's right to call it and, by its value, the path; `aliases` are further paths, whose
     `<name>`s are parameters. Without a capability it is public. `changes`: an Idempotency-Key counts.
+    `prepare` comes before the transaction that this begins, and may answer already.
     """
 
     capability: Capability | None
@@ -46,6 +47,7 @@ class Row(NamedTuple):
     methods: tuple[str, ...] = ("post",)
     changes: bool = False
     aliases: tuple[str, ...] = ()
+    prepare: Callable[[Call], Reply | None] | None = None
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -54,6 +56,7 @@ class Row(NamedTuple):
     def patterns(self) -> Iterator[URLPattern]:
         class View(Endpoint):
             capability, params, handle, changes = self.capability, self.params, self.handle, self.changes
+            prepare = self.prepare
             http_method_names = list(self.methods)
             schema = EndpointSchema(self)
 
@@ -64,8 +67,21 @@ class Row(NamedTuple):
 C = Capability
 ENDPOINTS = (
     # License keys as customers' software sees them
-    Row(C.VERIFY, activations.VerifyParams, activations.verify, aliases=("licenses/verify", "licenses/validate")),
-    Row(C.ACTIVATE, activations.ActivateParams, activations.activate, changes=True, aliases=("licenses/activate",)),
+    Row(
+        C.VERIFY,
+        activations.VerifyParams,
+        activations.verify,
+        aliases=("licenses/verify", "licenses/validate"),
+        prepare=activations.add_purchase_code,
+    ),
+    Row(
+        C.ACTIVATE,
+        activations.ActivateParams,
+        activations.activate,
+        changes=True,
+        aliases=("licenses/activate",),
+        prepare=activations.add_purchase_code,
+    ),
     Row(
         C.DEACTIVATE,
         activations.DeactivateParams,
@@ -158,7 +174,7 @@ ENDPOINTS = (
     ),
     Row(
         C.DELETE_PRODUCT_META,
-        product_metadata.ProductMetadataParams,
+        product_metadata.DeleteProductMetadataParams,
         product_metadata.delete_product_meta,
         changes=True,
     ),

@@ -69,11 +69,11 @@ def _lines(error: ValidationError) -> list[str]:
 
 
 def find_product(text: str) -> Product:
-    """The product with this id or exactly this name; CommandError when there is none, or more than one."""
+    """The product with this id or exactly this name that is not deleted; CommandError when not exactly one is."""
     wanted = Q(name=text)
     if text.isascii() and text.isdecimal() and int(text) <= LARGEST_ID:
         wanted |= Q(pk=int(text))
-    found = list(Product.objects.filter(wanted).order_by("pk")[:10]) if text.isprintable() else []
+    found = list(Product.objects.offered().filter(wanted).order_by("pk")[:10]) if text.isprintable() else []
     if not found:
         raise unusable(f"There is no product with the id or exact name “{text}”.")
     if len(found) > 1:

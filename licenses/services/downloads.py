@@ -9,7 +9,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.db import DatabaseError
 
 from licenses.codes import Code, Refused
-from licenses.models import Downloadable, LicenseKey
+from licenses.models import BlockListEntry, Downloadable, LicenseKey
 from licenses.services.activations import find_running
 from licenses.services.lookup import require_usable
 from licenses.services.releases import count_download, published_downloadables
@@ -68,8 +68,11 @@ def _read(token: str) -> Any:
 def _require_running(license_key_id: int, activation_id: int) -> int:
     """The product of a license key that may still be used where the link was given out; refuses 701."""
     found = LicenseKey.objects.select_related("product").filter(pk=license_key_id).first()
-    if found is None or not found.activations.live().filter(pk=activation_id).exists():
+    activation = found.activations.live().filter(pk=activation_id).first() if found else None
+    if found is None or activation is None:
         raise Refused(Code.FILE_NOT_PERMITTED)
+    if BlockListEntry.objects.matching(address="", identifiers=[activation.identifier]).exists():
+        raise Refused(Code.FILE_NOT_PERMITTED, product_id=found.product_id)
     try:
         require_usable(found)
     except Refused as refused:

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 UNKNOWN_FOR = timedelta(minutes=10)
 ASK_AGAIN_AFTER = timedelta(seconds=30)  # after a failure, so that a dead service does not slow every request down
-LOOK_UPS_A_MINUTE = 60  # of all callers together: guessing is not passed on to Envato
+LOOK_UPS_A_CALLER, LOOK_UPS_A_MINUTE = 10, 60  # a minute, of one address and of all: guessing is not passed on
 AWAY = "envato-away"
 
 
@@ -43,13 +43,15 @@ class Sale(NamedTuple):
 
 
 def add_purchase_code(*, license_key: str, owner_email: str = "", actor: Actor) -> LicenseKey | None:
-    """The license key made of a purchase code that Envato knows; None when the text is no such code.
+    """The license key made now of a purchase code that Envato knows; None when the text is known or no such code.
 
     Refuses 198 when Envato cannot say. Call it outside of a transaction: it waits for Envato, 10 seconds at most.
     """
     if not _is_purchase_code(license_key) or not _envato_products().exists():
         return None
-    sale = _find_sale(license_key)
+    if LicenseKey.objects.filter(license_key=license_key).exists():
+        return None
+    sale = _find_sale(license_key, caller=actor.address or actor.name)
     product = _envato_products().filter(external_reference=sale.item_id).order_by("pk").first() if sale else None
     if sale is None or product is None:
         _remember(_cache_name(license_key), UNKNOWN_FOR)
@@ -86,11 +88,11 @@ def _is_purchase_code(text: str) -> bool:
         return False
 
 
-def _find_sale(code: str) -> Sale | None:
+def _find_sale(code: str, *, caller: str) -> Sale | None:
     """The sale with this code, None when there is none; refuses 198 when Envato cannot say."""
     if _is_remembered(_cache_name(code)):
         return None
-    if _is_remembered(AWAY) or not _may_ask():
+    if _is_remembered(AWAY) or not _may_ask(caller):
         raise Refused(Code.SERVICE_UNAVAILABLE)
     try:
         return _ask(code)
@@ -145,8 +147,14 @@ def _remember(name: str, duration: timedelta) -> None:
         cache.set(name, True, duration.total_seconds())
 
 
-def _may_ask() -> bool:
+def _may_ask(caller: str) -> bool:
+    """Who guesses uses up a share of his own first, so that others' purchases are still looked up."""
+    digest = hashlib.sha256(caller.encode()).hexdigest()
+    return _count(f"envato-asked-{digest}") <= LOOK_UPS_A_CALLER and _count("envato-asked") <= LOOK_UPS_A_MINUTE
+
+
+def _count(name: str) -> int:
     with suppress(Exception):
-        cache.add("envato-asked", 0, 60)
-        return cache.incr("envato-asked") <= LOOK_UPS_A_MINUTE
-    return True
+        cache.add(name, 0, 60)
+        return cache.incr(name)
+    return 0

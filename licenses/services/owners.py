@@ -78,13 +78,20 @@ def _in_order(wanted: Sequence[tuple[str, str]], known: dict[str, Owner], *, act
     without_email = [Owner(name=name or email) for name, email in wanted if "@" not in email]
     Owner.objects.bulk_create(without_email)
     _record_created(without_email, actor=actor)
-    fresh = iter(without_email)
-    return [
-        next(fresh)
-        if "@" not in email
-        else known.get(email.lower()) or find_or_create_owner(name=name, email=email, actor=actor)
-        for name, email in wanted
-    ]
+    fresh, others = iter(without_email), _others(wanted, actor=actor)
+    return [next(fresh) if "@" not in email else known.get(email.lower()) or others[email] for _, email in wanted]
+
+
+def _others(wanted: Sequence[tuple[str, str]], *, actor: Actor) -> dict[str, Owner]:
+    """Owners with addresses beyond ASCII, one by one in the order of these: no two runs wait for each other."""
+    names: dict[str, str] = {}
+    for name, email in wanted:
+        if "@" in email and not email.isascii():
+            names[email] = names.get(email) or name
+    return {
+        email: find_or_create_owner(name=names[email], email=email, actor=actor)
+        for email in sorted(names, key=str.lower)
+    }
 
 
 def _fill_in_name(owner: Owner, name: str, *, actor: Actor) -> None:

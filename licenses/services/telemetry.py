@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from licenses.models import Actor, LicenseKey, Product, Release, TelemetryRecord
 
-MAX_TEXT, MAX_DATA, MAX_EXTRA = 255, 65_535, 4096  # characters; the first is the size of the columns
+MAX_TEXT, MAX_DATA, MAX_EXTRA = 255, 4096, 4096  # characters; the first is the size of the columns
 MAX_PRODUCT_ID = 2**63 - 1
 NO_PRODUCT = -1  # an id that no record has
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
