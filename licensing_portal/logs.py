@@ -4,6 +4,8 @@ import logging
 import re
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
+
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 # Each pattern takes time in proportion to the text, or nearly so: a caller decides what a path looks like
@@ -24,7 +26,8 @@ _SECRETS = (
     (re.compile(rf"(?i){_NAMES}{_IS}\[[^\]]*\]"), r"\1\2[***]"),
     (re.compile(rf"(?i){_NAMES}{_IS}[^\s&,;}})]+"), r"\1\2***"),
     (re.compile(r"\blp_[A-Za-z0-9_-]{20,}"), "lp_***"),
-    (re.compile(r"(/v1/+(?:licenses|download|contracts)/+)[^\s\"?]+"), r"\1***"),  # clients put keys into these paths
+    # Clients put keys into these paths, and keys may hold spaces
+    (re.compile(r"(/v1/+(?:licenses|download|contracts)/+)(?:(?! HTTP/)[^\n])+"), r"\1***"),
 )
 _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), 127)} | {10: "\\n", 13: "\\r", 9: "\t"}
 
@@ -47,6 +50,15 @@ class ScrubbingFormatter(logging.Formatter):
         return super().formatMessage(record).translate(_CONTROLS)
 
 
+class DeniedInOneLine(logging.Filter):
+    """Django adds a traceback to each page that it refuses (403), which is no defect and anybody can ask for."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], PermissionDenied):
+            record.exc_info = None
+        return True
+
+
 def to_stderr(level: str) -> dict[str, Any]:
     """The logging configuration of Django and of gunicorn: all of it to standard error, one line an event."""
     through_root: dict[str, Any] = {"handlers": [], "level": "NOTSET", "propagate": True}
@@ -60,7 +72,8 @@ def to_stderr(level: str) -> dict[str, Any]:
                 "style": "{",
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "filters": {"denied": {"()": "licensing_portal.logs.DeniedInOneLine"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["denied"]}},
         "root": {"handlers": ["stderr"], "level": level},
         # These mail and print on their own unless told otherwise
         "loggers": dict.fromkeys(("django", "django.server", "gunicorn.error", "gunicorn.access"), through_root)

@@ -166,6 +166,9 @@ def test_it_revokes_all_license_keys_of_a_contract(staff):
     assert (event.object_id, event.before) == (activation.license_key_id, {"identifier": activation.identifier})
     assert "without an open license key" in act(staff, contract, "block_license_keys").content.decode()
     assert AuditEvent.objects.filter(kind="license_key.blocked").count() == 2
+    event = AuditEvent.objects.get(kind="contract.updated")
+    assert (event.object_id, event.after, event.door) == (contract.pk, {"license_keys_blocked": 2}, "admin")
+    assert "license keys blocked" in staff.get(f"{CONTRACTS}{contract.pk}/history/").content.decode()
 
 
 def test_it_deletes_and_says_before_what_becomes_of_the_rest(staff):
@@ -227,15 +230,22 @@ def test_staff_who_may_only_look_see_no_contract_key_and_change_nothing(client):
 
 
 @pytest.mark.statement("S12")
-def test_it_takes_the_right_to_change_license_keys_to_make_or_block_them(client):
-    colleague = staff_with(client, "view_contract", "change_contract", "view_licensekey")
+@pytest.mark.parametrize(
+    ("right", "made", "blocked"),
+    [("view_licensekey", 0, 0), ("add_licensekey", 1, 0), ("change_licensekey", 0, 1)],
+)
+def test_it_takes_the_right_to_add_license_keys_to_make_and_to_change_them_to_block_them(client, right, made, blocked):
+    colleague = staff_with(client, "view_contract", "change_contract", right)
     contract = ContractFactory()
-    key = LicenseKeyFactory(product=contract.product, contract=contract)
+    LicenseKeyFactory(product=contract.product, contract=contract)
     GeneratorFactory(product=contract.product)
-    assert contract.contract_key in colleague.get(page(contract)).content.decode()
-    act(colleague, contract, "generate", quantity="1")
+    source = colleague.get(page(contract)).content.decode()
+    assert contract.contract_key in source
+    assert [text in source for text in ("Generate license keys", "Revoke its license keys")] == [made, blocked]
     act(colleague, contract, "block_license_keys")
-    assert list(LicenseKey.objects.values_list("pk", "status")) == [(key.pk, "available")]
+    act(colleague, contract, "generate", quantity="1")
+    assert LicenseKey.objects.count() == 1 + made
+    assert LicenseKey.objects.filter(status="blocked").count() == blocked
 
 
 # API keys for holders and SDKs

@@ -140,7 +140,9 @@ def test_it_generates_license_keys_into_stock(staff):
     assert f"They go into the stock of {generator.product.name}." in asked.content.decode()
     assert not LicenseKey.objects.exists()
     done = generate(staff, generator, confirmed="1", quantity="25")
-    assert "1 generator used; the new license keys are in stock." in done.content.decode()
+    url = f"/admin/licenses/licensekey/?product={generator.product.pk}&amp;status__exact=available"
+    words = f'25 license keys are in stock: <a href="{url}">available license keys of {generator.product}</a>'
+    assert f"1 generator used. {words}" in done.content.decode()
     keys = LicenseKey.objects.available().filter(product=generator.product, activation_limit=3, validity_days=30)
     assert keys.count() == 25
     assert AuditEvent.objects.filter(kind="license_key.created", door="admin").count() == 25
@@ -158,6 +160,7 @@ def test_it_says_why_none_were_made(staff):
     small = GeneratorFactory(method="chunk-system", charset="01", number_of_chunks=1, chunk_length=1)
     text = generate(staff, small, confirmed="1", quantity="3").content.decode()
     assert "Only 2 of 3 license keys could be made, so none was" in text
+    assert ".." not in text.partition('class="messagelist"')[2].partition("</ul>")[0]
     assert not LicenseKey.objects.exists()
 
 
@@ -181,6 +184,9 @@ def test_changing_generators_is_not_yet_the_right_to_make_license_keys(client):
 
 def test_it_deletes_a_generator(staff):
     generator = GeneratorFactory()
+    asked = read(staff, f"{GENERATORS}{generator.pk}/delete/")
+    assert f"Delete the generator “{generator}”? This cannot be taken back." in asked
+    assert "Summary" not in asked
     assert staff.post(f"{GENERATORS}{generator.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not Generator.objects.exists()
     assert AuditEvent.objects.filter(kind="generator.deleted", door="admin").exists()

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from licenses import models
+from licenses.admin.api_keys import grouped_capabilities
 from licenses.models import ApiKey, Capability, LicenseKey
 from licenses.services.activations import activate_license
 from licenses.services.api_keys import create_api_key
@@ -294,6 +295,45 @@ def test_it_sorts_what_expires_first_to_the_top(staff):
     sooner = LicenseKeyFactory(assigned=True, expires_at=timezone.now() + timezone.timedelta(days=5))
     rows = staff.get(page(LicenseKey, "changelist"), {"expiry": "30"}).context["cl"].result_list
     assert list(rows) == [sooner, later]
+
+
+def test_a_page_that_is_refused_or_missing_leads_back(staff, client):
+    for path, status in (("licenses/auditevent/add/", 403), ("licenses/nothing/", 404)):
+        answer = staff.get(f"/admin/{path}")
+        assert answer.status_code == status
+        assert '<a class="button" href="/admin/">' in answer.content.decode()
+        assert "portal/portal.css" in answer.content.decode()
+
+
+def test_a_missing_page_does_without_collected_static_files(client, settings):
+    backend = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
+    assert client.get("/nothing/").status_code == 404
+
+
+def test_an_activation_of_a_blocked_identifier_says_so(staff):
+    activation = ActivationFactory()
+    url = page(models.Activation, "change", activation.pk)
+    source = staff.get(url).content.decode()
+    assert "Block this identifier" in source
+    assert "Identifier blocked" not in source
+    entry = models.BlockListEntry.objects.create(kind="identifier", value=activation.identifier)
+    source = staff.get(url).content.decode()
+    assert "Block this identifier" not in source
+    assert "Identifier blocked" in source
+    assert page(models.BlockListEntry, "change", entry.pk) in source
+
+
+def test_capabilities_stand_under_headings():
+    grouped = [value for _, choices in grouped_capabilities() for value, _ in choices]
+    assert grouped == Capability.values
+
+
+def test_it_shortens_what_would_widen_a_list(staff):
+    models.BlockListEntry.objects.create(kind="identifier", value="stolen", reason="x" * 255)
+    TelemetryRecordFactory(data_group="y" * 255)
+    assert "x" * 81 not in staff.get(page(models.BlockListEntry, "changelist")).content.decode()
+    assert "y" * 41 not in staff.get(page(models.TelemetryRecord, "changelist")).content.decode()
 
 
 def test_it_keeps_strangers_out(client):

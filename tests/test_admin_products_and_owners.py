@@ -4,7 +4,14 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from licenses.models import AuditEvent, Owner, Product
-from tests.factories import LicenseKeyFactory, OwnerFactory, ProductFactory
+from tests.factories import (
+    ContractFactory,
+    GeneratorFactory,
+    LicenseKeyFactory,
+    OwnerFactory,
+    ProductFactory,
+    ReleaseFactory,
+)
 
 pytestmark = pytest.mark.django_db
 PRODUCTS, OWNERS = "/admin/licenses/product/", "/admin/licenses/owner/"
@@ -226,6 +233,21 @@ def test_it_counts_license_keys_and_links_to_them(staff):
     source = staff.get(PRODUCTS).content.decode()
     assert f'<a href="/admin/licenses/licensekey/?product={product.pk}">3</a>' in source
     assert f'<a href="/admin/licenses/licensekey/?product={product.pk}&amp;status__exact=available">2</a>' in source
+
+
+def test_it_links_to_what_belongs_to_it(staff):
+    release = ReleaseFactory()
+    rows = {
+        "generator/?product__id__exact": GeneratorFactory(product=release.product),
+        "contract/?product": ContractFactory(product=release.product),
+        "release/?product": release,
+    }
+    GeneratorFactory(), ContractFactory(), ReleaseFactory()
+    source = staff.get(f"/admin/licenses/product/{release.product.pk}/change/").content.decode()
+    for path, row in rows.items():
+        url = f"/admin/licenses/{path}={release.product.pk}"
+        assert f'href="{url}"' in source
+        assert list(staff.get(url).context["cl"].result_list) == [row]
 
 
 def owner_form(**changes):

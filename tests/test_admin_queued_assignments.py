@@ -59,6 +59,27 @@ def test_its_page_links_to_the_license_keys(staff, global_key):
     assert "803 License keys assigned" in html
 
 
+def test_its_page_links_to_few_license_keys_without_showing_html(staff, global_key):
+    product = ProductFactory()
+    keys = LicenseKeyFactory.create_batch(2, product=product)
+    queued = QueuedAssignmentFactory(product=product, quantity=2)
+    work_on_next(actor=ACTOR)
+    html = shown(staff, f"{queued.pk}/change/")
+    assert all(f'change/">{key.masked}</a>' in html or f'change/">{key}</a>' in html for key in keys)
+    assert "&lt;" not in html
+
+
+def test_a_delivered_answer_that_assigned_nothing_is_told_from_one_that_did(staff):
+    """Delivered says only that the shop has its answer."""
+    nothing, waiting = in_state("delivered"), in_state("queued")
+    done = QueuedAssignmentFactory(state="delivered", envelope=SEALED, code=803)
+    html = shown(staff)
+    assert '<span class="badge badge-warn">802 ' in html
+    assert '<span class="badge badge-good">803 License keys assigned</span>' in html
+    for value, rows in (("assigned", [done]), ("nothing", [nothing]), ("", [done, waiting, nothing])):
+        assert list(staff.get(PAGES, {"result": value}).context["cl"].result_list) == rows
+
+
 def test_its_list_needs_no_query_per_row(staff, django_assert_max_num_queries):
     for _ in range(15):
         in_state("failed")

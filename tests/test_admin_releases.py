@@ -173,6 +173,19 @@ def test_it_says_what_is_wrong_with_a_file(staff, media, settings, row, problem)
     assert stored(media) == []
 
 
+def test_it_says_which_file_is_there(staff):
+    stored_file = DownloadableFactory(file_name="setup.exe")
+    source = staff.get(f"{RELEASES}{stored_file.release.pk}/change/").content.decode()
+    assert '<span class="present">setup.exe, 12\xa0bytes</span>' in source
+
+
+def test_after_a_mistake_it_asks_for_the_files_again(staff, media):
+    """A browser cannot be given back the files that were chosen."""
+    sent = form(ProductFactory(), {"file": upload(), "file_name": ""}, version="")
+    assert "Choose the files again." in staff.post(RELEASES + "add/", sent).content.decode()
+    assert "Choose the files again." not in staff.post(RELEASES + "add/", form(version="")).content.decode()
+
+
 def test_a_file_that_is_lost_says_so(staff, media):
     row = DownloadableFactory()
     assert "12\xa0bytes" in staff.get(f"{RELEASES}{row.release_id}/change/").content.decode()

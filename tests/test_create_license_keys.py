@@ -14,6 +14,7 @@ from tests.factories import ACTOR, GeneratorFactory, LicenseKeyFactory, ProductF
 
 pytestmark = pytest.mark.django_db
 PATH = "create-license-keys"
+NOT_A_LIST = 'This must be a JSON array, in a form as one text: ["AAAA-1111", "BBBB-2222"].'
 
 
 @pytest.fixture
@@ -198,15 +199,23 @@ def test_it_requires_license_keys(portal, product, license_keys):
     assert portal.label == "global"
 
 
+@pytest.mark.parametrize(("name", "says"), [("license_keys[]", "is required"), ("license_keys", "must be")])
+def test_a_repeated_parameter_is_answered_with_the_form_it_must_have(portal, client, product, name, says):
+    sent = {"api_key": portal.api_key, "product_id": product.pk, name: ["A-1", "A-2"]}
+    [error] = incorrect(portal.read(client.post(f"/api/v1/{PATH}", sent)))["license_keys"]
+    assert says in error and error.endswith('a JSON array, in a form as one text: ["AAAA-1111", "BBBB-2222"].')
+    assert not LicenseKey.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("license_keys", "problem"),
     [
-        ("KEY-1", "This must be a JSON array."),
-        ('{"a": 1}', "This must be a JSON array."),
-        ({"a": 1}, "This must be a JSON array."),
-        (True, "This must be a JSON array."),
-        ("[" * 10_000, "This must be a JSON array."),
-        ("[" + "1" * 10_000 + "]", "This must be a JSON array."),
+        ("KEY-1", NOT_A_LIST),
+        ('{"a": 1}', NOT_A_LIST),
+        ({"a": 1}, NOT_A_LIST),
+        (True, NOT_A_LIST),
+        ("[" * 10_000, NOT_A_LIST),
+        ("[" + "1" * 10_000 + "]", NOT_A_LIST),
         ([], "This must hold at least one item."),
         (["A"] * 1001, "This must hold at most 1,000 items."),
         (["A", ""], "Item 2: A license key is not empty."),
@@ -342,7 +351,7 @@ def test_of_several_products_the_global_key_signs(portal, product):
         (["text"], "Item 1: This must be a JSON object."),
         ([None], "Item 1: This field may not be null."),
         ([[]], "Item 1: This must be a JSON object."),
-        ("x", "This must be a JSON array."),
+        ("x", 'This must be a JSON array, in a form as one text: [{"product_id": 1}].'),
     ],
 )
 def test_it_says_what_is_wrong_with_a_license(portal, product, items, problem):

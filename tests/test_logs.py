@@ -7,12 +7,13 @@ import time
 
 import psycopg
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, connection
 from hypothesis import given
 from hypothesis import strategies as st
 
 from licenses.models import LicenseKey
-from licensing_portal.logs import ScrubbingFormatter, scrub, to_stderr
+from licensing_portal.logs import DeniedInOneLine, ScrubbingFormatter, scrub, to_stderr
 from tests.factories import LicenseKeyFactory, ProductFactory
 
 pytestmark = pytest.mark.statement("S34", "S38")
@@ -44,6 +45,7 @@ def line(message: str, *args: object, exc_info=None) -> str:
         f"GET /v1/licenses/{PLAIN}/features/export HTTP/1.1",
         f"Not Found: /api//v1//download/{PLAIN}/{PLAIN}/ZG9tYWlu/102",
         f"Unauthorized: /api/v1/contracts/{PLAIN}/generate",
+        f"GET /api/v1/licenses/AB {PLAIN}/features/x?y HTTP/1.1",
         f"password={PLAIN}",
         f"Cookie: sessionid={PLAIN}; csrftoken={PLAIN}",
         f"connecting to postgres://portal:{PLAIN}@db.example.com/portal",
@@ -123,6 +125,19 @@ def test_it_scrubs_the_row_that_a_failed_check_quotes():
 def test_the_text_of_psycopg_is_the_one_we_scrub():
     detail = f"DETAIL:  Key (lower(email::text), license_key)=(a@b.example, {SECRET}) already exists."
     assert "WXYZ" not in line("It failed: %s", psycopg.errors.UniqueViolation(f"duplicate key\n{detail}\nCONTEXT: x"))
+
+
+def test_a_refused_page_is_one_line():
+    """Without the traceback that Django adds; the one of a defect stays."""
+    refused = logging.LogRecord(
+        "x", logging.WARNING, __file__, 1, "No", (), (PermissionDenied, PermissionDenied(), None)
+    )
+    assert DeniedInOneLine().filter(refused)
+    assert refused.exc_info is None
+    defect = logging.LogRecord("x", logging.ERROR, __file__, 1, "It failed", (), (ValueError, ValueError("x"), None))
+    assert DeniedInOneLine().filter(defect)
+    assert defect.exc_info
+    assert to_stderr("INFO")["handlers"]["stderr"]["filters"] == ["denied"]
 
 
 def test_every_logger_goes_the_one_way():

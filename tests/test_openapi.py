@@ -87,6 +87,108 @@ def test_an_operation_names_its_parameters_and_their_other_names(document):
     assert "`hardwareId`" in fields["identifier"]["description"]
 
 
+def described(document):
+    """Every parameter: where it stands, its name and what is said of it."""
+    for name, schema in document["components"]["schemas"].items():
+        for field, found in schema.get("properties", {}).items():
+            if "$ref" not in found:
+                yield name, field, found
+    for path, _, operation in operations(document):
+        for found in operation.get("parameters", []):
+            yield path, found["name"], found
+
+
+def test_every_parameter_says_what_it_is(document):
+    silent = [(where, name) for where, name, found in described(document) if not found.get("description")]
+    assert silent == []
+
+
+@pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.paths[0])
+def test_what_a_call_needs_are_parameters_of_it(row):
+    params = row.params()
+    assert set(params.needed) <= set(params.fields)
+    assert not any(field.required for field in params.fields.values()), "what is missing is a code, not a bad request"
+
+
+def body_of(document, path):
+    content = document["paths"][f"/api/v1/{path}"]["post"]["requestBody"]["content"]["application/json"]
+    return resolve(document, content["schema"]["$ref"])
+
+
+def test_an_operation_says_what_it_needs(document):
+    assert body_of(document, "verify")["required"] == ["license_key", "identifier"]
+    assert body_of(document, "create-product")["required"] == ["name", "description"]
+    assert body_of(document, "random-assign-license-keys-queued")["required"] == ["product_id", "webhook_url"]
+    assert body_of(document, "licenses/{license_key}/offline-file")["required"] == ["identifier"]
+    parameters = document["paths"]["/api/v1/get-product"]["get"]["parameters"]
+    assert [found["name"] for found in parameters if found.get("required")] == ["product_id"]
+
+
+def test_words_flags_and_numbers_have_their_limits(document):
+    fields = body_of(document, "create-license-keys")["properties"]
+    assert fields["status"]["enum"] == ["available", "assigned", "reserved", "blocked"]
+    assert (fields["validity"]["minimum"], fields["validity"]["maximum"]) == (0, 36525)
+    fields = body_of(document, "create-product")["properties"]
+    assert (fields["status"]["enum"], fields["status"]["default"]) == (["active", "inactive"], "active")
+    assert (fields["changelog_enabled"]["enum"], fields["changelog_enabled"]["default"]) == ([0, 1], 0)
+    assert "default" not in body_of(document, "update-product")["properties"]["status"], "not sent: it stays"
+
+
+def test_no_docstring_of_the_house_is_in_it(document):
+    text = json.dumps(document)
+    assert "unknown names are ignored. `aliases` maps" not in text
+    assert "description" in body_of(document, "verify")
+    assert "description" not in body_of(document, "activate"), "a docstring is about its own class"
+
+
+def test_documented_answers_are_its_examples(document):
+    operation = document["paths"]["/api/v1/random-assign-license-keys"]["post"]
+    examples = operation["responses"]["200"]["content"]["application/json"]["examples"].values()
+    by_code = {example["value"]["response"]["code"]: example for example in examples}
+    assert list(by_code) == [805, 806, 802, 803]
+    assert by_code[803]["summary"] == "803: A license key of the stock is assigned"
+    assert list(by_code[803]["value"]) == ["response", "response_base64", "private_key_used", "signature"]
+    [sent] = operation["requestBody"]["content"]["application/json"]["examples"].values()
+    assert sent["value"]["quantity"] and "api_key" not in sent["value"]
+
+
+def test_it_can_be_made_without_the_examples(settings, tmp_path):
+    from licenses.api import schema, schema_parts
+
+    settings.BASE_DIR = tmp_path
+    schema_parts.read_examples.cache_clear()
+    try:
+        document = json.loads(schema.make_document.__wrapped__())
+    finally:
+        schema_parts.read_examples.cache_clear()
+    assert (
+        "examples" not in document["paths"]["/api/v1/verify"]["post"]["responses"]["200"]["content"]["application/json"]
+    )
+
+
+def test_it_says_what_is_posted_to_a_webhook(document):
+    operation = document["paths"]["/api/v1/random-assign-license-keys-queued"]["post"]
+    posted = operation["callbacks"]["result"]["{$request.body#/webhook_url}"]["post"]
+    content = posted["requestBody"]["content"]["application/json"]
+    assert list(content["schema"]["properties"]) == ["headers", "original", "exception"]
+    example = content["examples"]["assigned"]["value"]
+    assert (example["headers"], example["exception"]) == ({}, None)
+    assert list(example["original"]["response"])[:4] == ["code", "message", "identifier", "license_keys"]
+    assert "2XX" in posted["responses"]
+
+
+def test_another_path_of_an_endpoint_stands_aside(document):
+    for path, _, operation in operations(document):
+        first = next(
+            row.paths[0] for known, row in PATHS.items() if re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", known) == path
+        )
+        is_other = path != re.sub(r"<(\w+)>", r"{\1}", first)
+        assert operation.get("deprecated", False) is is_other, path
+        assert (operation["tags"] == ["Other paths"]) is is_other
+    assert document["tags"][-1]["name"] == "Other paths"
+    assert document["paths"]["/api/v1/licenses/verify"]["post"]["summary"] == "Another path of verify"
+
+
 def test_an_operation_says_how_to_authenticate(document):
     schemes = set(document["components"]["securitySchemes"])
     for path, _, operation in operations(document):

@@ -4,13 +4,14 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from licenses.admin.base import ReadOnlyAdmin
-from licenses.admin.display import badge, link, when
+from licenses.admin.display import NOTHING, badge, link, when
 from licenses.admin.filters import LiveFilter
 from licenses.admin.license_files import LicenseFileLinks
 from licenses.admin.verbs import Verb
-from licenses.models import Activation
+from licenses.models import Activation, BlockListEntry
 from licenses.reports import Matches, find_activations
 from licenses.services.activations import deactivate_license
 from licenses.services.block_list import block_identifier
@@ -28,6 +29,11 @@ DEACTIVATE = Verb(
 )
 
 
+def block_list_entry_of(activation: Activation) -> BlockListEntry | None:
+    """The entry that names the activation's identifier."""
+    return BlockListEntry.objects.filter(kind=BlockListEntry.Kind.IDENTIFIER, value=activation.identifier).first()
+
+
 class BlockForm(forms.Form):
     reason = forms.CharField(max_length=255, required=False, help_text="For your colleagues; callers never see it.")
 
@@ -43,6 +49,7 @@ BLOCK_IDENTIFIER = Verb(
     form=BlockForm,
     permission="block",
     dangerous=True,
+    applies=lambda activation: block_list_entry_of(activation) is None,
 )
 
 
@@ -69,7 +76,7 @@ class ActivationColumns:
 @admin.register(Activation)
 class ActivationAdmin(LicenseFileLinks, ActivationColumns, ReadOnlyAdmin):
     verbs = (DEACTIVATE, BLOCK_IDENTIFIER)
-    list_display = ("identifier", "license_key_link", "state", "activated", "deactivated", "last_verified")
+    list_display = ("identifier", "license_key_link", "state", "activated", "last_verified")
     list_filter = (LiveFilter,)
     link_filters = ("license_key__id__exact",)
     list_select_related = ("license_key",)
@@ -82,6 +89,7 @@ class ActivationAdmin(LicenseFileLinks, ActivationColumns, ReadOnlyAdmin):
         "identifier",
         "license_key_link",
         "state",
+        "on_block_list",
         "activated",
         "deactivated",
         "last_verified",
@@ -110,3 +118,10 @@ class ActivationAdmin(LicenseFileLinks, ActivationColumns, ReadOnlyAdmin):
     @admin.display(description="license key")
     def license_key_link(self, activation: Activation) -> str:
         return link(activation.license_key)
+
+    @admin.display(description="block list")
+    def on_block_list(self, activation: Activation) -> str:
+        entry = block_list_entry_of(activation)
+        if entry is None:
+            return NOTHING
+        return format_html("{} {}", badge("Identifier blocked", "bad"), link(entry, "Show the entry"))

@@ -24,7 +24,28 @@ REVOKE = Verb(
     dangerous=True,
     applies=lambda api_key: api_key.is_active,
 )
+HEADINGS = {  # by the first capability under each
+    Capability.VERIFY: "Your software",
+    Capability.ASSIGN_LICENSE_KEY: "Your shop",
+    Capability.CREATE_LICENSE_KEYS: "License keys",
+    Capability.CREATE_PRODUCT: "Products",
+    Capability.GET_ALL_GENERATORS: "Generators",
+    Capability.GET_ALL_CONTRACTS: "Contracts",
+    Capability.CONTRACT_GET_INFO: "The holder of a contract",
+    Capability.SEND_TELEMETRY_DATA: "Telemetry",
+    Capability.READ_SETTINGS: "Settings",
+}
 FIELDS = ("name", "capabilities", "allowed_networks", "expires_at", "profile", "contract")
+
+
+def grouped_capabilities() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every capability, in its order, under its heading."""
+    groups: list[tuple[str, list[tuple[str, str]]]] = []
+    for capability in Capability:
+        if capability in HEADINGS:
+            groups.append((HEADINGS[capability], []))
+        groups[-1][1].append((capability.value, capability.label))
+    return groups
 
 
 class LinesField(forms.CharField):
@@ -47,7 +68,7 @@ class LinesField(forms.CharField):
 
 class ApiKeyForm(forms.ModelForm):
     capabilities = forms.MultipleChoiceField(
-        choices=Capability.choices,
+        choices=grouped_capabilities,
         widget=forms.CheckboxSelectMultiple,
         help_text="What it may do. Give each program only what it needs.",
     )

@@ -84,7 +84,7 @@ VERBS = (
         unchanged="without an open license key",
         explanation="Blocks every license key under the contract, also those that customers use. The contract itself "
         "stays as it is: make it inactive too, or its holder generates new ones.",
-        permission="generate",
+        permission="revoke",
         dangerous=True,
         consequence=_keys_end,
     ),
@@ -126,7 +126,11 @@ class ContractAdmin(PortalModelAdmin):
         return ((None, {"fields": facts, "classes": ("facts",)}), ("What it says", {"fields": terms}), holder)
 
     def has_generate_permission(self, request: HttpRequest) -> bool:
-        """It makes or blocks license keys."""
+        """It makes license keys."""
+        return bool(request.user.has_perms(("licenses.change_contract", "licenses.add_licensekey")))
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """It changes license keys."""
         return bool(request.user.has_perms(("licenses.change_contract", "licenses.change_licensekey")))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

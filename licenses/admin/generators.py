@@ -6,13 +6,13 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from licenses.admin.base import PortalModelAdmin
 from licenses.admin.display import badge, link, list_link, mono
 from licenses.admin.verbs import Verb, actor_of
-from licenses.models import Actor, Generator, LicenseKey
+from licenses.models import Actor, Generator, LicenseKey, Product
 from licenses.models.generators import ENOUGH_BITS
 from licenses.models.license_keys import NEVER_EXPIRES, UNLIMITED
 from licenses.services.generators import drawer, generate_with, save_generator, share_taken
@@ -48,16 +48,36 @@ def _which_stock(generators: Sequence[Generator]) -> str:
     return f"They go into the stock of {', '.join(products[:NAMED])}{others}."
 
 
+def _what_was_made(generators: Sequence[Generator], fields: dict[str, Any]) -> str:
+    """How many, with a link to the stock of each product."""
+    if not generators:
+        return ""
+    made = len(generators) * fields["quantity"]
+    products = {generator.product_id: generator.product for generator in generators}
+    links = format_html_join(", ", "{}", ((_stock_of(product),) for product in list(products.values())[:NAMED]))
+    return format_html("{} in stock: {}", "1 license key is" if made == 1 else f"{made:,} license keys are", links)
+
+
+def _stock_of(product: Product) -> SafeString:
+    return list_link(
+        f"available license keys of {product}",
+        LicenseKey,
+        product=product.pk,
+        status__exact=LicenseKey.Status.AVAILABLE,
+    )
+
+
 GENERATE = Verb(
     name="generate",
     label="Generate license keys",
     service=_generate,
-    done="used; the new license keys are in stock",
+    done="used",
     unchanged="nothing to make",
     explanation="New available license keys, with the activation limit and the validity of the generator.",
     form=QuantityForm,
     permission="generate",
     consequence=_which_stock,
+    outcome=_what_was_made,
     applies=lambda generator: generator.is_active,
 )
 

@@ -15,7 +15,7 @@ from licenses.admin.base import PortalModelAdmin
 from licenses.admin.display import list_link, mono, product_badge, row_count
 from licenses.admin.metadata import MetadataInline
 from licenses.admin.verbs import Verb, actor_of
-from licenses.models import LicenseKey, Product, ProductMetadata, SigningKey
+from licenses.models import Contract, Generator, LicenseKey, Product, ProductMetadata, Release, SigningKey
 from licenses.models.products import validate_features
 from licenses.reports import count_up_to, with_license_key_counts, with_stock
 from licenses.services.products import create_product, delete_product, set_product_status
@@ -133,7 +133,16 @@ class ProductAdmin(PortalModelAdmin):
     ordering = ("name",)
     sortable_by = ("name",)
     empty_text = "Create the first product: what you sell under license keys. Then import or add license keys for it."
-    readonly_fields = ("state", "uuid_text", "license_keys_link", "signing_keys_link")
+    facts = (
+        "state",
+        "uuid_text",
+        "license_keys_link",
+        "signing_keys_link",
+        "generators_link",
+        "contracts_link",
+        "releases_link",
+    )
+    readonly_fields = facts
     inlines = (ProductMetadataInline,)
     sold_fields = ("source", "external_reference", "post_url")
     add_fieldsets = (
@@ -143,7 +152,7 @@ class ProductAdmin(PortalModelAdmin):
         ("Signing", {"fields": ("own_signing_key",)}),
     )
     change_fieldsets = (
-        (None, {"fields": ("state", "uuid_text", "license_keys_link", "signing_keys_link"), "classes": ("facts",)}),
+        (None, {"fields": facts, "classes": ("facts",)}),
         ("What it is", {"fields": ("name", "slug", "description", "require_non_expired", "changelog_enabled")}),
         ("What its license keys allow", {"fields": ("features",)}),
         ("Where it is sold", {"fields": sold_fields}),
@@ -206,3 +215,15 @@ class ProductAdmin(PortalModelAdmin):
     @admin.display(description="signing keys")
     def signing_keys_link(self, product: Product) -> str:
         return list_link("Show its signing keys", SigningKey, product__id__exact=product.pk)
+
+    @admin.display(description="generators")
+    def generators_link(self, product: Product) -> str:
+        return list_link("Show its generators", Generator, product__id__exact=product.pk)
+
+    @admin.display(description="contracts")
+    def contracts_link(self, product: Product) -> str:
+        return list_link("Show its contracts", Contract, product=product.pk)
+
+    @admin.display(description="releases")
+    def releases_link(self, product: Product) -> str:
+        return list_link("Show its releases", Release, product=product.pk)

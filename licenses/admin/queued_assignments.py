@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -30,6 +31,7 @@ TONES = {
 }
 SHOWN = 10  # license keys on a page
 WORDS = {code.value.number: code.value.message for code in Code}
+ASSIGNED = Code.LICENSE_KEYS_ASSIGNED.value.number
 
 
 def consequence(rows: Sequence[QueuedAssignment]) -> str:
@@ -51,11 +53,24 @@ SEND_AGAIN = Verb(
 )
 
 
+class ResultFilter(SimpleListFilter):
+    title = "result"
+    parameter_name = "result"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("assigned", "License keys assigned"), ("nothing", "Nothing assigned")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        if self.value() == "assigned":
+            return queryset.filter(code=ASSIGNED)
+        return queryset.filter(code__isnull=False).exclude(code=ASSIGNED) if self.value() else None
+
+
 @admin.register(QueuedAssignment)
 class QueuedAssignmentAdmin(ReadOnlyAdmin):
     verbs = (SEND_AGAIN,)
-    list_display = ("title", "state_badge", "trouble", "identifier", "for_whom")
-    list_filter = ("state", ProductFilter)
+    list_display = ("title", "state_badge", "result", "trouble", "identifier", "for_whom")
+    list_filter = ("state", ResultFilter, ProductFilter)
     list_select_related = ("product",)
     search_fields = ("=identifier", "=owner_email")
     search_help_text = "The shop's identifier or the owner's e-mail address, all of it."
@@ -130,7 +145,10 @@ class QueuedAssignmentAdmin(ReadOnlyAdmin):
 
     @admin.display(description="result")
     def result(self, queued: QueuedAssignment) -> str:
-        return f"{queued.code} {WORDS.get(queued.code, '')}" if queued.code else NOTHING
+        """A delivered answer may say that nothing was assigned, so this has a color of its own."""
+        if not queued.code:
+            return NOTHING
+        return badge(f"{queued.code} {WORDS.get(queued.code, '')}", "good" if queued.code == ASSIGNED else "warn")
 
     @admin.display(description="license keys")
     def license_keys(self, queued: QueuedAssignment) -> str:
@@ -138,7 +156,8 @@ class QueuedAssignmentAdmin(ReadOnlyAdmin):
         items = (queued.envelope or {}).get("response", {}).get("license_keys", [])
         found = list(LicenseKey.objects.filter(pk__in=[item["id"] for item in items[:SHOWN]]).order_by("pk"))
         more = format_html("<br>and {} more", len(items) - SHOWN) if len(items) > SHOWN else ""
-        return format_html_join(mark_safe("<br>"), "{}", ((link(one),) for one in found)) + more or NOTHING
+        links = format_html_join(mark_safe("<br>"), "{}", ((link(one),) for one in found))
+        return format_html("{}{}", links, more) or NOTHING
 
     @admin.display(description="webhook URL")
     def shop(self, queued: QueuedAssignment) -> str:

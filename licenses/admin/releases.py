@@ -8,6 +8,8 @@ from django.db.models import FileField, QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from licenses.admin.base import NewestInline, PortalModelAdmin, ReadOnlyAdmin
 from licenses.admin.display import NOTHING, badge, day, link
@@ -56,6 +58,16 @@ def size_of(downloadable: Downloadable) -> str:
         return badge("Missing", "bad")
 
 
+class ReplacingFileInput(forms.FileInput):
+    """A chooser of files that says what is there already, without a link: files are served to license keys alone."""
+
+    present = ""
+
+    def render(self, *args: Any, **kwargs: Any) -> SafeString:
+        chooser = super().render(*args, **kwargs)
+        return format_html('<span class="present">{}</span>{}', self.present, chooser) if self.present else chooser
+
+
 class DownloadableForm(forms.ModelForm):
     file_name = forms.CharField(
         required=False,
@@ -67,6 +79,8 @@ class DownloadableForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         limit = f"At most {settings.MAX_RELEASE_FILE_MB} MB, of any type."
+        if self.instance.pk and isinstance(chooser := self.fields["file"].widget, ReplacingFileInput):
+            chooser.present = format_html("{}, {}", self.instance.file_name, size_of(self.instance))
         self.fields["file"].help_text = f"{limit} Beside a file that is there already: another one in its place."
 
     def clean_file(self) -> Any:
@@ -93,7 +107,7 @@ class DownloadableInline(NewestInline):
     verbose_name, verbose_name_plural = "file", "files"
     fields = ("file", "file_name", "size", "download_counter", "stored")
     readonly_fields = ("size", "download_counter", "stored")
-    formfield_overrides = {FileField: {"widget": forms.FileInput}}
+    formfield_overrides = {FileField: {"widget": ReplacingFileInput}}
 
     @admin.display(description="size")
     def size(self, downloadable: Downloadable) -> str:

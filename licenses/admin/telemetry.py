@@ -38,7 +38,7 @@ class DataTypeFilter(SimpleListFilter):
 @admin.register(TelemetryRecord)
 class TelemetryRecordAdmin(ReadOnlyAdmin):
     with_history = False
-    list_display = ("received", "state", "data_group", "kind", "value", "product_version")
+    list_display = ("received", "state", "group", "kind", "value", "product_version")
     list_filter = ("has_red_flags", DataTypeFilter)
     search_fields = ("license_key",)
     search_help_text = "The beginning of a license key."
@@ -68,6 +68,10 @@ class TelemetryRecordAdmin(ReadOnlyAdmin):
     @admin.display(description="received")
     def received(self, stored: TelemetryRecord) -> str:
         return when(stored.created_at)
+
+    @admin.display(description="data group")
+    def group(self, stored: TelemetryRecord) -> str:
+        return Truncator(stored.data_group).chars(SHOWN) or NOTHING
 
     @admin.display(description="data type")
     def kind(self, stored: TelemetryRecord) -> str:

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 
 from licenses.admin.display import change_url
 from licenses.codes import Refused
@@ -39,13 +40,14 @@ class Verb:
     dangerous: bool = False
     applies: Callable[[Any], bool] = lambda row: True  # whether a row's own page offers it
     consequence: Callable[[Sequence[Any]], str] = lambda rows: ""  # what else happens to these rows
+    outcome: Callable[[Sequence[Any], dict[str, Any]], str] = lambda rows, fields: ""  # a sentence about what was done
 
 
 @dataclass
 class Outcome:
     """What became of the rows of one action."""
 
-    done: list[str] = field(default_factory=list)
+    done: list[Any] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -100,7 +102,8 @@ def run(verb: Verb, model_admin: VerbsMixin, request: HttpRequest, queryset: Que
     form = verb.form(request.POST if "confirmed" in request.POST else None)
     if not form.is_valid():
         return _ask(verb, model_admin, request, rows, form)
-    _report(verb, model_admin, request, _do(verb, model_admin, rows, form.cleaned_data, actor_of(request)))
+    outcome = _do(verb, model_admin, rows, form.cleaned_data, actor_of(request))
+    _report(verb, model_admin, request, outcome, verb.outcome(outcome.done, form.cleaned_data))
     return HttpResponseRedirect(_back_url(request, rows))
 
 
@@ -140,22 +143,24 @@ def _do(verb: Verb, model_admin: VerbsMixin, rows: list[Model], fields: dict[str
         try:
             changed = verb.service(**model_admin.arguments_for(row), **fields, actor=actor)
         except Refused as refused:
-            outcome.refused.append(f"{row}: {refused.code.value.message}")
+            outcome.refused.append(f"{row}: {refused.code.value.message.rstrip('.')}")
         except ValidationError as error:
-            outcome.refused.append(f"{row}: {' '.join(error.messages)}")
+            outcome.refused.append(f"{row}: {' '.join(error.messages).rstrip('.')}")
         else:
-            (outcome.done if changed else outcome.unchanged).append(str(row))
+            outcome.done += [row] if changed else []
+            outcome.unchanged += [] if changed else [str(row)]
     return outcome
 
 
-def _report(verb: Verb, model_admin: VerbsMixin, request: HttpRequest, outcome: Outcome) -> None:
+def _report(verb: Verb, model_admin: VerbsMixin, request: HttpRequest, outcome: Outcome, more: str) -> None:
     for rows, words, level in (
-        (outcome.done, f"{verb.done}.", messages.SUCCESS),
+        (outcome.done, format_html("{}. {}", verb.done, more) if more else f"{verb.done}.", messages.SUCCESS),
         (outcome.unchanged, f"left as before, {verb.unchanged}: {_named(outcome.unchanged)}.", messages.WARNING),
         (outcome.refused, f"refused. {_named(outcome.refused, '; ')}.", messages.ERROR),
     ):
         if rows:
-            model_admin.message_user(request, f"{_how_many(len(rows), model_admin)} {words}", level)
+            text = format_html("{} {}", _how_many(len(rows), model_admin), words)
+            model_admin.message_user(request, text, level)
 
 
 def _how_many(count: int, model_admin: VerbsMixin) -> str:

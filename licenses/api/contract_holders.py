@@ -38,12 +38,14 @@ class HolderParams(Params):
 
 class GenerateParams(HolderParams):
     aliases = HolderParams.aliases | {"quantity": ("count",)}
+    needed: tuple[str, ...] = ("quantity",)
 
     quantity = QuantityField(default=0)
 
 
 class DestroyParams(HolderParams):
     aliases = HolderParams.aliases | {"license_key": ("entitlement_key",)}
+    needed: tuple[str, ...] = ("license_key",)
 
     license_key = LicenseKeyField()
 

@@ -48,13 +48,14 @@ MOST_AT_ONCE = 1000
 
 class CreateContractParams(Params):
     aliases = PRODUCT_ALIASES
+    needed = tuple(RULES)
 
     contract_key = TextField()
     contract_name = TextField()
     contract_information = LongTextField()
     product_id = TextField()
     license_keys_quantity = NumberField(low=1)
-    status = TextField()
+    status = TextField(help_text="`active` or `inactive`.")
     can_get_info = FlagField()
     can_generate = FlagField()
     can_destroy = FlagField()
@@ -73,12 +74,14 @@ class ContractParams(Params):
     """A contract by its id or its contract key."""
 
     aliases = {"contract_id": ("contract_uuid",)}
+    needed: tuple[str, ...] = ("contract_id",)
 
     contract_id = LicenseKeyField()
 
 
 class UpdateContractParams(ContractParams, CreateContractParams):
     aliases = PRODUCT_ALIASES | ContractParams.aliases
+    needed: tuple[str, ...] = (*ContractParams.needed, *CreateContractParams.needed)
 
 
 class ContractsParams(Params):

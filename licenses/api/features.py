@@ -8,6 +8,8 @@ from licenses.services.activations import find_running
 
 
 class FeatureParams(LicenseParams):
+    needed: tuple[str, ...] = ("license_key", "feature")
+
     feature = TextField()
 
 

@@ -138,7 +138,7 @@ class ProductParams(Params):
     """A product by its id, its UUID or its slug, whichever name the parameter has."""
 
     aliases = PRODUCT_ALIASES
-    needed = ("product_id",)
+    needed: tuple[str, ...] = ("product_id",)
 
     product_id = TextField()
 
@@ -147,7 +147,7 @@ class LicenseParams(Params):
     """A license key and where it runs: what most endpoints take."""
 
     aliases = LICENSE_ALIASES
-    needed = ("license_key", "identifier")
+    needed: tuple[str, ...] = ("license_key", "identifier")
 
     license_key = LicenseKeyField()
     identifier = TextField()

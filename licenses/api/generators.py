@@ -17,8 +17,9 @@ MOST_AT_ONCE = 1_000  # generators of one page
 
 class GenerateParams(Params):
     aliases = {"generator_id": ("generator_uuid",), "validity": ("validity_days",)}
+    needed: tuple[str, ...] = ("generator_id",)
 
-    generator_id = TextField()
+    generator_id = TextField(help_text="A generator by its id or its UUID.")
     quantity = NumberField(default=1, low=1, high=MAX_QUANTITY)
     activation_limit = NumberField()
     validity = NumberField(high=MAX_VALIDITY_DAYS, source="validity_days")
@@ -34,6 +35,8 @@ def generate(call: Call) -> Reply:
 
 
 class GetAllGeneratorsParams(ProductParams):
+    needed: tuple[str, ...] = ()
+
     page = NumberField(default=1, low=1)
     items_per_page = NumberField(default=MOST_AT_ONCE, low=1, high=MOST_AT_ONCE)
 

@@ -19,6 +19,7 @@ from licenses.services.license_key_batches import create_license_keys as create
 from licenses.services.stock import NotGenerated
 
 MAX_QUANTITY = 1_000  # license keys of one call
+TEXTS = '["AAAA-1111", "BBBB-2222"]'  # what `license_keys` looks like
 NAMED = 10  # bad items that an answer names
 
 
@@ -26,15 +27,22 @@ class ItemsField(serializers.ListField):
     """A JSON array, also as its text; None when missing, null or empty text. Errors name the items, counted from 1."""
 
     default_error_messages = {
-        "not_a_list": "This must be a JSON array.",
+        "not_a_list": "This must be a JSON array, in a form as one text: {example}.",
         "empty": "This must hold at least one item.",
         "max_length": f"This must hold at most {MAX_QUANTITY:,} items.",
     }
 
-    def __init__(self, child: "serializers.Field[Any, Any, Any, Any]") -> None:
+    def __init__(self, child: "serializers.Field[Any, Any, Any, Any]", *, example: str, help_text: str = "") -> None:
         super().__init__(
-            child=child, required=False, allow_null=True, default=None, allow_empty=False, max_length=MAX_QUANTITY
+            child=child,
+            required=False,
+            allow_null=True,
+            default=None,
+            allow_empty=False,
+            max_length=MAX_QUANTITY,
+            help_text=f"{help_text} A JSON array, in a form as one text: `{example}`.".strip(),
         )
+        self.example = example
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         return super().run_validation(serializers.empty if data is None or data == "" else data)
@@ -43,9 +51,9 @@ class ItemsField(serializers.ListField):
         try:
             found = json.loads(data) if isinstance(data, str) else data
         except (ValueError, RecursionError):
-            self.fail("not_a_list")
+            self.fail("not_a_list", example=self.example)
         if not isinstance(found, list):
-            self.fail("not_a_list")
+            self.fail("not_a_list", example=self.example)
         if len(found) > MAX_QUANTITY:
             self.fail("max_length")
         items: list[Any] = super().to_internal_value(found)
@@ -94,13 +102,22 @@ class NewLicenseParams(TermsParams):
 
 
 class CreateLicenseKeysParams(TermsParams):
-    """What is said beside `licenses` holds for all of them that do not say it themselves."""
+    """What is said beside `licenses` holds for all of them that do not say it themselves.
+
+    Without a `status` those whose owner is named are assigned, all others available.
+    """
 
     aliases = TermsParams.aliases | {"generator_id": ("generator_uuid",)}
     invalid = Code.CREATE_LICENSE_KEYS_INCORRECT
 
-    license_keys = ItemsField(NewTextField())
-    licenses = ItemsField(NewLicenseParams())
+    license_keys = ItemsField(
+        NewTextField(), example=TEXTS, help_text="Their texts, all of the product that `product_id` names."
+    )
+    licenses = ItemsField(
+        NewLicenseParams(),
+        example='[{"product_id": 1}]',
+        help_text="Instead of `license_keys`: new ones, each as it says.",
+    )
     generator_id = TextField()
 
 
@@ -109,7 +126,7 @@ def create_license_keys(call: Call) -> Reply:
     said = dict(call.params)
     texts, licenses = said.pop("license_keys"), said.pop("licenses")
     if not (texts or licenses):
-        raise _incorrect("license_keys", "This field is required.")
+        raise _incorrect("license_keys", f"This field is required: a JSON array, in a form as one text: {TEXTS}.")
     rows = _from_texts(texts, said) if texts else _from_licenses(licenses, said)
     try:
         created = create(rows=rows, actor=call.actor)

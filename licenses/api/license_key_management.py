@@ -67,6 +67,7 @@ class TermsParams(ProductParams):
     """What a license key has when it is created or changed."""
 
     aliases = PRODUCT_ALIASES | OWNER_ALIASES | {"validity": ("validity_days",)}
+    needed: tuple[str, ...] = ()
 
     owner_name = TextField()
     owner_email = TextField(max_length=254)
@@ -81,6 +82,7 @@ class UpdateLicenseKeyParams(TermsParams):
 
     aliases = TermsParams.aliases | {"license_key": ("entitlement_key",)}
     invalid = Code.UPDATE_LICENSE_KEY_INCORRECT
+    needed: tuple[str, ...] = ("license_key",)
 
     license_key = LicenseKeyField()
     features = FeaturesField()
@@ -114,6 +116,7 @@ def _product(text: str) -> Product | None:
 
 class DeleteLicenseKeyParams(Params):
     aliases = {"license_key": ("entitlement_key",)}
+    needed: tuple[str, ...] = ("license_key",)
 
     license_key = LicenseKeyField()
 
@@ -128,6 +131,7 @@ class GetLicenseKeysParams(ProductParams):
     """Filters; an owner's name and e-mail address are compared whole, whatever their case."""
 
     aliases = PRODUCT_ALIASES | OWNER_ALIASES
+    needed: tuple[str, ...] = ()
 
     status = WordField(*STATUSES, "", default="")
     owner_email = TextField(max_length=254)

@@ -15,6 +15,7 @@ from licenses.services.license_keys import assign_license_key as assign
 
 class AssignLicenseKeyParams(Params):
     aliases = OWNER_ALIASES | {"license_key": LICENSE_ALIASES["license_key"]}
+    needed: tuple[str, ...] = ("license_key",)
 
     license_key = LicenseKeyField()
     owner_name = TextField()
@@ -29,6 +30,7 @@ def assign_license_key(call: Call) -> Reply:
 
 class AssignAndActivateParams(AssignLicenseKeyParams):
     aliases = AssignLicenseKeyParams.aliases | LICENSE_ALIASES
+    needed: tuple[str, ...] = ("license_key", "identifier")
 
     identifier = TextField()
     post_url = TextField(max_length=2000)

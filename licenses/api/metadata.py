@@ -9,12 +9,14 @@ from licenses.services.metadata import create_metadata, delete_metadata, update_
 
 class DeleteMetadataParams(LicenseParams):
     aliases = LICENSE_ALIASES | {"key": ("meta_key",)}
+    needed: tuple[str, ...] = (*LicenseParams.needed, "key")
 
     key = TextField(source="name")
 
 
 class WriteMetadataParams(DeleteMetadataParams):
     aliases = DeleteMetadataParams.aliases | {"value": ("meta_value",)}
+    needed: tuple[str, ...] = (*DeleteMetadataParams.needed, "value")
 
     value = LongTextField()
 

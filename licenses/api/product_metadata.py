@@ -20,8 +20,13 @@ class ProductMetadataParams(ProductParams):
     key = TextField(source="name")
 
 
+class DeleteProductMetadataParams(ProductMetadataParams):
+    needed: tuple[str, ...] = ("product_id", "key")
+
+
 class WriteProductMetadataParams(ProductMetadataParams):
     aliases = ProductMetadataParams.aliases | {"value": ("meta_value",)}
+    needed: tuple[str, ...] = ("product_id", "key", "value")
 
     value = LongTextField()
 

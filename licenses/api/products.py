@@ -74,6 +74,7 @@ class FeaturesField(serializers.Field[Any, Any, Any, Any]):
 
 class CreateProductParams(Params):
     invalid = Code.CREATE_PRODUCT_INCORRECT
+    needed: tuple[str, ...] = ("name", "description")
 
     name = RequiredField()
     description = RequiredLongField()
@@ -99,6 +100,7 @@ class UpdateProductParams(CreateProductParams):
 
     aliases = PRODUCT_ALIASES
     invalid = Code.UPDATE_PRODUCT_INCORRECT
+    needed: tuple[str, ...] = ("product_id",)
 
     product_id = TextField()
 

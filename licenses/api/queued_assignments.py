@@ -13,9 +13,9 @@ from licenses.services.queued_assignments import queue_assignment
 
 
 class QueuedAssignParams(RandomAssignParams):
-    """`identifier` is the shop's own, an order number for example. A `webhook_url` is needed."""
+    needed: tuple[str, ...] = ("product_id", "webhook_url")
 
-    identifier = TextField()
+    identifier = TextField(help_text="Yours, an order number for example; the posted result carries it.")
     webhook_url = TextField(max_length=2000)
 
     def validate_webhook_url(self, url: str) -> str:

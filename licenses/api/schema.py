@@ -9,79 +9,34 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
-from licenses.api import answers
+from licenses.api import answers, schema_params
 from licenses.api.fields import Params
+from licenses.api.schema_parts import (
+    DESCRIPTION,
+    ENVELOPE,
+    ENVELOPE_REF,
+    FILE,
+    IDEMPOTENCY_KEY,
+    SECURITY_SCHEMES,
+    Json,
+    answer_examples,
+    callback,
+    request_examples,
+)
 from licenses.api.sdk import TAKEN_FOR_SUCCESS
 from licenses.codes import Code
+from licenses.models import Capability
 
 if TYPE_CHECKING:
     from licenses.api.urls import Row
 
 PREFIX = "/api/v1/"
-Json = dict[str, Any]
-
-DESCRIPTION = """
-Every answer is **sealed**: `response` is the answer, `response_base64` the same as bytes, and `signature` an RSA
-signature (PKCS#1 v1.5, SHA-256) over the characters of `response_base64`, made with the product's key or with the
-portal's global key, as `private_key_used` says. A program that trusts an answer verifies it first;
-`get-product-public-key` has the key.
-
-- **Address.** `/api/v1/<endpoint>`; `/v1/<endpoint>` and doubled or trailing slashes reach the same endpoint.
-- **API key.** `Authorization: Bearer <API key>`, `X-API-Key: <API key>`, or the parameter `api_key`. A header wins.
-- **Parameters.** A form, a JSON object, or the query of a GET. Numbers may be texts. Unknown parameters are ignored.
-- **HTTP status.** 200 for every decision, also for a refusal: read `response.code`. 401 and 403 say who may not call,
-  400 to 415 what cannot be read.
-- **Again.** What changes something takes an `Idempotency-Key`: a repeated call then has no second effect. After 503
-  wait for as long as `Retry-After` says.
-"""
-
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="A text of your choice, at most 255 characters. The same call with the same text within 24 hours has "
-    "no second effect and gets the same answer again.",
-)
-SECURITY_SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "The API key as a Bearer token."},
-    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "parameter": {
-        "type": "apiKey",
-        "in": "query",
-        "name": "api_key",
-        "description": "Also as a parameter of the body. URLs end up in logs: prefer a header.",
-    },
-}
-API_KEY_PARAMETER = {"type": "string", "description": "The API key, where no header carries it."}
-ENVELOPE = {
-    "type": "object",
-    "description": "A sealed answer. Verify `signature` over the characters of `response_base64`, then read that.",
-    "properties": {
-        "response": {
-            "type": "object",
-            "properties": {
-                "code": {"$ref": "#/components/schemas/Code"},
-                "message": {"type": "string"},
-                "timestamp": {"type": "integer", "description": "When it was signed, in Unix seconds."},
-            },
-            "required": ["code", "message", "timestamp"],
-            "description": "The answer as an object; further fields as the endpoint's code says.",
-        },
-        "response_base64": {"type": "string", "description": "The same object as compact JSON in base64."},
-        "private_key_used": {"type": "string", "enum": ["product", "global"]},
-        "signature": {
-            "type": "string",
-            "description": "RSA PKCS#1 v1.5 with SHA-256 over the characters of `response_base64`, in base64.",
-        },
-    },
-    "required": ["response", "response_base64", "private_key_used", "signature"],
-}
-FILE = {"type": "string", "format": "binary"}
+OTHER_PATHS = "Other paths"
+MEDIA_TYPES = ("application/x-www-form-urlencoded", "application/json")
 SECTIONS = {  # of modules that stand together in the reference; any other has its own
     "features": "Activations",
     "license_files": "Activations",
@@ -97,33 +52,6 @@ SECTIONS = {  # of modules that stand together in the reference; any other has i
 }
 
 
-class FeaturesSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    target_class = "licenses.api.products.FeaturesField"
-
-    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Json:
-        return {"type": "object", "description": "By name; in a form as JSON text."}
-
-
-class ParamsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """Params with the other names of each parameter, and the API key, which may stand among them."""
-
-    target_class = "licenses.api.fields.Params"
-    match_subclasses = True
-
-    def get_name(self, auto_schema: Any, direction: Any) -> str:
-        """One name for each endpoint: names of Params repeat. What stands inside of Params keeps its own."""
-        if type(self.target) is not auto_schema.row.params:
-            return type(self.target).__name__
-        return "".join(word.capitalize() for word in re.findall(r"\w+", auto_schema.row.paths[0].replace("_", "-")))
-
-    def map_serializer(self, auto_schema: Any, direction: Any) -> Json:
-        schema: Json = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        properties = schema.get("properties", {}) | {"api_key": API_KEY_PARAMETER}
-        for name in properties.keys() & self.target.aliases.keys():
-            properties[name]["description"] = f"Also {_words(self.target.aliases[name])}."
-        return schema | {"properties": properties}
-
-
 class EndpointSchema(AutoSchema):
     """One operation: what a row of `api/urls.py` says of its endpoint."""
 
@@ -135,31 +63,57 @@ class EndpointSchema(AutoSchema):
     def tail(self) -> str:
         return self.path.removeprefix(PREFIX)
 
+    @property
+    def in_path(self) -> list[str]:
+        """The parameters that stand in the path."""
+        return re.findall(r"{(\w+)}", self.path)
+
+    def is_deprecated(self) -> bool:
+        """Whether this is another path of an endpoint, for programs that know it by that."""
+        return self.tail != re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", self.row.paths[0])
+
     def get_operation_id(self) -> str:
         name = re.sub(r"\W+", "_", self.tail).strip("_")
         return f"{self.method.lower()}_{name}" if len(self.row.methods) > 1 else name
 
     def get_summary(self) -> str:
+        if self.is_deprecated():
+            return f"Another path of {self.row.paths[0]}"
         return str(self.row.capability.label) if self.row.capability else _title(self.row.handle.__name__) + ", public"
 
     def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         codes = "\n".join(f"| {json.dumps(code.value.number)} | {code.value.message} |" for code in own_codes(self.row))
-        same = f"The same as `{PREFIX}{self.row.paths[0]}`." if self.tail != self.row.paths[0] else ""
+        same = f"The same as `{PREFIX}{self.row.paths[0]}`." if self.is_deprecated() else ""
         return f"{same}\n\n| Code | Message |\n|---|---|\n{codes}".strip()
 
     def get_tags(self) -> list[str]:
         module = self.row.handle.__module__.rsplit(".", 1)[-1]
-        return [SECTIONS.get(module) or _title(module)]
+        return [OTHER_PATHS if self.is_deprecated() else SECTIONS.get(module) or _title(module)]
 
     def get_auth(self) -> list[Any]:
         return [{name: []} for name in SECURITY_SCHEMES] if self.row.capability else [{}]
 
     def get_override_parameters(self) -> list[Any]:
-        in_path = re.findall(r"{(\w+)}", self.path)
-        found: list[Any] = [OpenApiParameter(name, str, OpenApiParameter.PATH) for name in in_path]
+        found: list[Any] = [
+            OpenApiParameter(name, str, OpenApiParameter.PATH, description=schema_params.ABOUT.get(name, ""))
+            for name in self.in_path
+        ]
         if self.method == "GET":
-            found += [self.row.params, *(OpenApiParameter(name, exclude=True) for name in ("api_key", *in_path))]
+            found += [self.row.params, OpenApiParameter("api_key", exclude=True)]
         return found + ([IDEMPOTENCY_KEY] if self.row.changes else [])
+
+    def get_examples(self) -> list[Any]:
+        if self.is_deprecated():
+            return []
+        success = {code.value.number for code in own_codes(self.row)[:1]}
+        name = self.row.paths[0]
+        return answer_examples(name) + request_examples(name, success, MEDIA_TYPES)
+
+    def get_operation(self, *arguments: Any) -> Json | None:
+        operation: Json | None = super().get_operation(*arguments)
+        if operation and self.row.capability is Capability.RANDOM_ASSIGN_QUEUED:
+            operation["callbacks"] = callback()
+        return operation
 
     def get_request_serializer(self) -> type[Params]:
         return self.row.params
@@ -199,6 +153,9 @@ def keep_endpoints(endpoints: list[Any], **_: Any) -> list[Any]:
 
 def add_components(result: Json, **_: Any) -> Json:
     result["info"]["description"] = DESCRIPTION.strip()
+    tags = dict.fromkeys(tag for path in result["paths"].values() for one in path.values() for tag in one["tags"])
+    aside = {"name": OTHER_PATHS, "description": "The same endpoints, for programs that know them by these paths."}
+    result["tags"] = [*({"name": tag} for tag in tags if tag != OTHER_PATHS), aside]
     components = result.setdefault("components", {})
     components["schemas"] = components.get("schemas", {}) | {"Envelope": ENVELOPE, "Code": _table_of_codes()}
     components["securitySchemes"] = SECURITY_SCHEMES
@@ -224,11 +181,7 @@ def _table_of_codes() -> Json:
 def _response(status: int, codes: Iterable[Code]) -> OpenApiResponse:
     texts = " · ".join(f"{json.dumps(code.value.number)} {code.value.message}" for code in codes)
     description = "One of the codes above." if status == HTTPStatus.OK else texts
-    return OpenApiResponse({"$ref": "#/components/schemas/Envelope"}, description=description)
-
-
-def _words(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+    return OpenApiResponse(ENVELOPE_REF, description=description)
 
 
 def _title(name: str) -> str:

@@ -43,6 +43,15 @@ class AsSentField(TextField):
 
 class SendTelemetryParams(Params):
     aliases = ALIASES
+    needed: tuple[str, ...] = (
+        "product_id",
+        "user_identifier",
+        "license_key",
+        "activation_identifier",
+        "product_version",
+        "data_type",
+        "data_group",
+    )
 
     product_id = AsSentField()
     user_identifier = AsSentField()
@@ -71,6 +80,7 @@ def send_telemetry_data(call: Call) -> Reply:
 
 class GetTelemetryParams(ProductParams):
     aliases = ALIASES
+    needed: tuple[str, ...] = ()
 
     data_type = TextField()
     data_group = TextField()

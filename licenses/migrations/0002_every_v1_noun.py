@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "block list entry",
-                "verbose_name_plural": "block list",
+                "verbose_name_plural": "block list entries",
                 "ordering": ("-pk",),
             },
         ),

@@ -34,7 +34,7 @@ class BlockListEntry(models.Model):
     class Meta:
         ordering = ("-pk",)
         verbose_name = "block list entry"
-        verbose_name_plural = "block list"
+        verbose_name_plural = "block list entries"
         constraints = [
             models.UniqueConstraint(
                 fields=("kind", "value"),

@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from licenses.codes import Code, Refused
-from licenses.events import Kind, event, record_many
+from licenses.events import Kind, event, record, record_many
 from licenses.models import Activation, Actor, ApiKey, AuditEvent, Contract, LicenseKey, Product
 from licenses.services.records import delete_record, save_record
 
@@ -162,6 +162,8 @@ def block_license_keys(*, contract: Contract, actor: Actor) -> int:
         )
         _end_activations(batch, actor=actor)
         count += len(batch)
+    if count:
+        record(Kind.CONTRACT_UPDATED, contract, actor=actor, after={"license_keys_blocked": count})
     return count
 
 

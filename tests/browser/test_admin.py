@@ -7,7 +7,7 @@ from playwright.sync_api import Error, expect
 
 from licenses.models import ApiKey, LicenseKey
 from licenses.models.api_keys import digest_of
-from tests.factories import ActivationFactory, LicenseKeyFactory, OwnerFactory
+from tests.factories import ActivationFactory, GeneratorFactory, LicenseKeyFactory, OwnerFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -83,3 +83,25 @@ def test_it_fits_a_telephone(admin, live_server):
     for path in ("", "licenses/licensekey/", f"licenses/licensekey/{license_key.pk}/change/", "licenses/apikey/add/"):
         admin.goto(f"{live_server.url}/admin/{path}")
         assert admin.evaluate("document.documentElement.scrollWidth") <= 390, path
+    admin.goto(f"{live_server.url}/admin/licenses/licensekey/{license_key.pk}/change/")
+    table = admin.locator(".inline-group .tabular").first
+    assert table.evaluate("it => it.scrollWidth > it.clientWidth"), "what does not fit can be scrolled to"
+
+
+def test_long_values_leave_room_for_the_other_columns(admin, live_server):
+    ActivationFactory(identifier="i" * 255, license_key__license_key="W" * 255)
+    admin.set_viewport_size({"width": 1440, "height": 900})
+    admin.goto(f"{live_server.url}/admin/licenses/activation/")
+    results = admin.locator("#changelist-form .results")
+    assert results.evaluate("it => it.scrollWidth <= it.clientWidth")
+
+
+def test_the_way_back_from_deleting_can_be_read(admin, live_server):
+    generator = GeneratorFactory()
+    admin.emulate_media(color_scheme="light")
+    admin.goto(f"{live_server.url}/admin/licenses/generator/{generator.pk}/delete/")
+    colors = "it => [getComputedStyle(it).color, getComputedStyle(it).backgroundColor]"
+    ink, paper = admin.get_by_role("link", name="Cancel").evaluate(colors)
+    assert (ink, paper) == ("rgb(31, 39, 51)", "rgb(255, 255, 255)")
+    admin.get_by_role("link", name="Cancel").click()
+    expect(admin.locator("h1")).to_have_text("Generator")

@@ -20,9 +20,11 @@ def under_policy(route):
 
 
 @pytest.mark.statement("S42", "S33")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-def test_it_shows_every_operation_and_asks_nobody_else(page, live_server, width):
+def test_it_shows_every_operation_and_asks_nobody_else(page, live_server, width, scheme):
     asked = []
+    page.emulate_media(color_scheme=scheme)
     page.on("request", lambda request: asked.append(request.url))
     page.set_viewport_size({"width": width, "height": 900})
     page.route("**/api/docs/", under_policy)
@@ -33,9 +35,23 @@ def test_it_shows_every_operation_and_asks_nobody_else(page, live_server, width)
     verify.locator(".opblock-summary-control").click()
     expect(verify).to_contain_text("License key expired")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    keep_picture(page, f"api-docs-{width}")
+    is_dark = page.evaluate("document.documentElement.classList.contains('dark-mode')")
+    assert is_dark == (scheme == "dark")
+    keep_picture(page, f"api-docs-{width}-{scheme}")
     elsewhere = [url for url in asked if not url.startswith((live_server.url, "data:", "blob:"))]
     assert elsewhere == []
+
+
+def test_it_shows_what_is_posted_to_a_webhook(page, live_server):
+    page.set_viewport_size({"width": 1440, "height": 2400})
+    page.goto(f"{live_server.url}/api/docs/")
+    queued = page.locator("#operations-License_keys-random_assign_license_keys_queued")
+    queued.locator(".opblock-summary-control").first.click()
+    expect(queued).to_contain_text("webhook_url")
+    queued.get_by_text("Callbacks").click()
+    expect(queued).to_contain_text("The result of a queued assignment, posted to your shop")
+    queued.scroll_into_view_if_needed()
+    keep_picture(page, "api-docs-callback")
 
 
 def keep_picture(page, name):

@@ -51,13 +51,17 @@ class Command(PortalCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         product, make = self.source(**options)
-        left = options["quantity"]
+        wanted, done = options["quantity"], 0
         with self.output(options["output"]) as file:
-            while left:
-                keys = make(quantity=min(BATCH, left), actor=self.actor)
+            while done < wanted:
+                try:
+                    keys = make(quantity=min(BATCH, wanted - done), actor=self.actor)
+                except NotGenerated as refused:
+                    before = f" The {done:,} printed before are in stock." if done else ""
+                    raise unusable(f"{refused.reason}{before}") from refused
                 file.writelines(f"{found.license_key}\n" for found in keys)
                 file.flush()
-                left -= len(keys)
+                done += len(keys)
         self.say(f"{options['quantity']:,} license keys generated for {product}.")
 
     def source(self, **options: Any) -> tuple[Product, Callable[..., list[LicenseKey]]]:
@@ -80,8 +84,6 @@ class Command(PortalCommand):
         try:
             with explained(Path(name), "The license keys printed so far are in stock."):
                 yield file
-        except NotGenerated as refused:
-            raise unusable(f"{refused.reason} The license keys printed so far are in stock.") from refused
         finally:
             if name != "-":
                 file.close()
