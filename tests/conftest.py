@@ -6,6 +6,40 @@ from licenses.services.signing_keys import create_signing_key
 from tests.factories import ACTOR, api_key_text
 from tests.protocol import Portal
 
+# Walks over every endpoint and every page, which PostgreSQL takes less from, and files that need no database
+ONCE = {
+    "test_admin_pages",
+    "test_api_keys",
+    "test_block_list",
+    "test_callers",
+    "test_conformance",
+    "test_demo",
+    "test_environment",
+    "test_hostile_input",
+    "test_installation",
+    "test_license_files",
+    "test_locks",
+    "test_logs",
+    "test_openapi",
+    "test_openapi_fuzz",
+    "test_outgoing",
+    "test_quickstart",
+    "test_readme",
+    "test_rooms",
+    "test_sealing",
+    "test_settings_admin",
+    "test_settings_api",
+    "test_settings_resolve",
+    "test_signing",
+    "test_wsgi",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem in ONCE or item.path.parent.name == "browser":
+            item.add_marker(pytest.mark.once)
+
 
 @pytest.fixture(autouse=True)
 def plain_static_files(settings):

@@ -48,14 +48,15 @@ class Result:
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # so that the servers are stopped too
-    arguments = sys.argv[1:]
-    results = [run_suite(Database(f"SQLite {sqlite3.sqlite_version}", "in a file"), arguments)]
-    absent = ""
+    arguments, results, absent = sys.argv[1:], [], ""
     try:
         with some_postgres() as database:
             results.append(run_suite(database, arguments))
     except (RuntimeError, FileNotFoundError, psycopg.Error) as problem:
         absent = str(problem).strip()
+    if results and "-m" not in arguments:
+        arguments = [*arguments, "-m", "not once"]
+    results.append(run_suite(Database(f"SQLite {sqlite3.sqlite_version}", "in a file"), arguments))
     report(results, absent)
     return 0 if all(result.passed for result in results) and not (absent and must_have_postgres()) else 1
 

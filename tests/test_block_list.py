@@ -104,7 +104,7 @@ def test_what_cannot_be_an_identifier_is_no_crash(portal, value):
         ("2001:db8::/32", ["2001:db8::7", "2001:DB8:1::"], ["2001:db9::7", "203.0.113.7"]),
         ("2001:db8::7", ["2001:db8:0::7"], ["2001:db8::8"]),
         ("fe80::7%eth0", ["fe80::7", "fe80::7%eth1"], ["fe80::8"]),
-        ("0.0.0.0/0", ["203.0.113.7"], ["2001:db8::7"]),
+        ("203.0.0.0/8", ["203.0.113.7"], ["2001:db8::7"]),
     ],
 )
 def test_addresses_and_networks_of_both_families(portal, entry, inside, outside):
@@ -117,7 +117,7 @@ def test_addresses_and_networks_of_both_families(portal, entry, inside, outside)
 
 @pytest.mark.parametrize("address", ["", "unix:", "unknown"])
 def test_a_caller_without_an_address_is_on_no_list(portal, address):
-    block("0.0.0.0/0", "address")
+    block("127.0.0.0/8", "address")
     assert from_address(portal, address)["code"] == 210
 
 
@@ -275,3 +275,15 @@ def test_it_takes_both_rights_to_block_an_identifier(client, right):
     act(client, activation)
     assert Activation.objects.live().exists()
     assert not BlockListEntry.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("network", "allowed"), [("0.0.0.0/0", 0), ("10.0.0.0/7", 0), ("10.0.0.0/8", 1), ("::/0", 0), ("2001::/16", 1)]
+)
+def test_nobody_blocks_the_world_by_a_slip(network, allowed):
+    entry = BlockListEntry(kind="address", value=network)
+    if allowed:
+        entry.clean()
+        return
+    with pytest.raises(ValidationError, match="half the world"):
+        entry.clean()

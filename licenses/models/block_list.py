@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 MAPPED_LENGTH = 96  # bits before the IPv4 address in ::ffff:203.0.113.7
+WIDEST = {4: 8, 6: 16}  # prefix lengths by the version of IP
 
 
 class BlockListQuerySet(models.QuerySet["BlockListEntry"]):
@@ -58,6 +59,8 @@ class BlockListEntry(models.Model):
                 self.value = _plain_network(self.value)
             except ValueError as error:
                 raise ValidationError({"value": "Write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32."}) from error
+            if is_too_wide(self.value):
+                raise ValidationError({"value": "This would turn away half the world: /8 is the widest, in IPv6 /16."})
 
 
 def _plain_network(text: str) -> str:
@@ -67,6 +70,12 @@ def _plain_network(text: str) -> str:
     if mapped and network.prefixlen >= MAPPED_LENGTH:
         return str(ip_network((mapped, network.prefixlen - MAPPED_LENGTH), strict=False))
     return str(type(network)((int(network.network_address), network.prefixlen)))
+
+
+def is_too_wide(text: str) -> bool:
+    """Whether a network holds more callers than anybody means to block."""
+    network = ip_network(text)
+    return network.prefixlen < WIDEST[network.version]
 
 
 def networks_around(address: str) -> list[str]:
