@@ -62,6 +62,9 @@ CORPUS = [
 PAIRS = [(path, name) for path, names in PARAMETERS.items() for name in names]
 
 
+IN_FORMS = CORPUS[:8]  # the SQL, NUL and control characters that a form decodes in a way of its own
+
+
 def state() -> int:
     """What a refused call must leave as it was: every change has its audit row, as other tests show."""
     return models.AuditEvent.objects.count()
@@ -104,7 +107,7 @@ def test_no_hostile_value_gets_through(portal, path, settings):
     settings.PRODUCT_SIGNING_KEYS = False
     good = good_parameters()
     for name, value in itertools.product(PARAMETERS[path], CORPUS):
-        for send in (as_json, as_form) if isinstance(value, str) and path not in READS else (as_json,):
+        for send in (as_json, as_form) if value in IN_FORMS and path not in READS else (as_json,):
             with transaction.atomic():
                 check_one(portal, path, good | {name: value}, name, send)
                 transaction.set_rollback(True)
@@ -134,7 +137,7 @@ def test_no_hostile_value_in_a_path_gets_through(portal, method, path):
 
 
 @pytest.mark.parametrize("path", PARAMETERS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_generated_body_gets_a_5xx(portal, path, data):
     values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.lists(st.text())
@@ -144,7 +147,7 @@ def test_no_generated_body_gets_a_5xx(portal, path, data):
 
 
 @pytest.mark.parametrize("path", PARAMETERS)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=200))
 def test_no_generated_bytes_get_a_5xx(portal, path, body):
     for content_type in (

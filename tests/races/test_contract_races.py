@@ -15,7 +15,7 @@ from tests.server import running_portal
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
 
 CALLERS = 50
-ROUNDS = 20 if connection.vendor == "postgresql" else 3
+ROUNDS = 6 if connection.vendor == "postgresql" else 2
 
 
 @pytest.fixture

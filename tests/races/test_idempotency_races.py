@@ -19,7 +19,7 @@ from tests.server import Server, running_portal
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server, pytest.mark.statement("R1")]
 
-ROUNDS = 20 if connection.vendor == "postgresql" else 3
+ROUNDS = 6 if connection.vendor == "postgresql" else 2
 KILLS = 5 if connection.vendor == "postgresql" else 2
 
 
