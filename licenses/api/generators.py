@@ -19,7 +19,7 @@ class GenerateParams(Params):
     aliases = {"generator_id": ("generator_uuid",), "validity": ("validity_days",)}
     needed: tuple[str, ...] = ("generator_id",)
 
-    generator_id = TextField(help_text="A generator by its id or its UUID.")
+    generator_id = TextField(help_text="A generator by its id.")
     quantity = NumberField(default=1, low=1, high=MAX_QUANTITY)
     activation_limit = NumberField()
     validity = NumberField(high=MAX_VALIDITY_DAYS, source="validity_days")

@@ -12,7 +12,7 @@ ABOUT = {  # a parameter whose field has a `help_text` says that instead
     "license_key": "The text of a license key.",
     "identifier": "Where it runs: a domain, or the fingerprint of a device. Compared exactly.",
     "product_id": "A product by its id, its UUID or its slug.",
-    "generator_id": "A generator by its id or its UUID. Without it: the product's oldest active one.",
+    "generator_id": "A generator by its id. Without it: the product's oldest active one.",
     "contract_id": "A contract by its id or its contract key.",
     "contract_key": "The contract's own key.",
     "contract_name": "What staff call the contract.",
