@@ -1,6 +1,10 @@
+from collections import Counter, defaultdict
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from django.contrib.auth import get_user_model
 
+from licenses import signing
 from licenses.models import SigningKey
 from licenses.services.signing_keys import create_signing_key
 from tests.factories import ACTOR, api_key_text
@@ -46,6 +50,29 @@ def plain_static_files(settings):
     """Names without hashes: pages in this process need no collectstatic."""
     backend = "django.contrib.staticfiles.storage.StaticFilesStorage"
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    """A password that takes as long to check as a real one would take half the time of the admin's tests."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+_key_pairs: dict[int, list[RSAPrivateKey]] = defaultdict(list)
+
+
+@pytest.fixture(autouse=True)
+def quick_keys(monkeypatch):
+    """The first key pair that a test makes is that of every test, and so on: making them is what takes time."""
+    made, make = Counter(), signing.generate_private_key
+
+    def generate(bits: int = 2048) -> RSAPrivateKey:
+        made[bits] += 1
+        if made[bits] > len(_key_pairs[bits]):
+            _key_pairs[bits].append(make(bits))
+        return _key_pairs[bits][made[bits] - 1]
+
+    monkeypatch.setattr(signing, "generate_private_key", generate)
 
 
 @pytest.fixture

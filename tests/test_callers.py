@@ -27,7 +27,6 @@ from tests.factories import (
     api_key_text,
 )
 from tests.protocol import ANSWERS, Portal
-from tests.quick_keys import quick_keys  # noqa: F401  every test here takes them
 
 pytestmark = [pytest.mark.django_db, pytest.mark.statement("S9")]
 

@@ -9,7 +9,6 @@ import pytest
 from licenses.api.urls import ENDPOINTS
 from licenses.codes import Code, SignedBy
 from tests.protocol import ANSWERS
-from tests.quick_keys import quick_keys  # noqa: F401  every test here takes them
 from tests.scenes import ANYWHERE, SCENES, World, ask
 
 pytestmark = pytest.mark.django_db
