@@ -10,23 +10,31 @@ from licenses.services.signing_keys import create_signing_key
 from tests.factories import ACTOR, api_key_text
 from tests.protocol import Portal
 
-# Walks over every endpoint and every page, which PostgreSQL takes less from, and files that need no database
+# Walks over every endpoint and page, which PostgreSQL forgives less; races and kills that take minutes, which need row
+# locks and connections that can be lost; files that need no database at all
 ONCE = {
     "test_admin_pages",
     "test_api_keys",
     "test_block_list",
     "test_callers",
+    "test_clients",
+    "test_command_assign_license_keys_killed",
+    "test_command_run_worker",
     "test_conformance",
+    "test_contract_races",
     "test_demo",
     "test_environment",
     "test_hostile_input",
     "test_installation",
     "test_license_files",
+    "test_license_key_races",
     "test_locks",
     "test_logs",
     "test_openapi",
     "test_openapi_fuzz",
     "test_outgoing",
+    "test_pool_races",
+    "test_product_races",
     "test_quickstart",
     "test_readme",
     "test_rooms",
@@ -35,6 +43,7 @@ ONCE = {
     "test_settings_api",
     "test_settings_resolve",
     "test_signing",
+    "test_uploads",
     "test_wsgi",
 }
 

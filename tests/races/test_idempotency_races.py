@@ -20,7 +20,7 @@ from tests.server import Server, running_portal
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server, pytest.mark.statement("R1")]
 
 ROUNDS = 6 if connection.vendor == "postgresql" else 2
-KILLS = 5 if connection.vendor == "postgresql" else 2
+KILLS = 3 if connection.vendor == "postgresql" else 2
 
 
 def activate(server: Server, api_key: str, license_key: str, identifier: str, key: str) -> bytes:

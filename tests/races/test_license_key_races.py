@@ -44,7 +44,7 @@ def activations(text: str, quantity: int) -> list[Callable[[], object]]:
 
 def test_a_text_is_created_once_and_the_others_count_a_duplicate():
     product = ProductFactory()
-    for round_number in range(10):
+    for round_number in range(4):
         texts = [f"{round_number}-{number}" for number in range(20)]
 
         rows = [NewLicenseKey(product, text, owner_email="a@domain.ltd", status="assigned") for text in texts]
@@ -60,7 +60,7 @@ def test_a_text_is_created_once_and_the_others_count_a_duplicate():
 @pytest.mark.statement("S4")
 @pytest.mark.parametrize("status", ["blocked", "available"])
 def test_no_activation_survives_a_change_of_the_status(status):
-    for _ in range(10):
+    for _ in range(4):
         key = LicenseKeyFactory(assigned=True, activation_limit=0)
         text = key.license_key
         at_once(
@@ -73,7 +73,7 @@ def test_no_activation_survives_a_change_of_the_status(status):
 
 
 def test_a_license_key_is_destroyed_once_whatever_else_happens_to_it():
-    for _ in range(10):
+    for _ in range(4):
         text = LicenseKeyFactory(assigned=True, activation_limit=0).license_key
         answers = at_once(
             *[partial(destroy_license_key, license_key=text, actor=ACTOR)] * 3,

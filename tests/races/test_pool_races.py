@@ -79,12 +79,12 @@ def test_assignments_of_several_take_all_or_nothing_and_never_wait_for_each_othe
 
 def test_a_small_space_is_never_handed_out_twice(server):
     """Many draw the same texts at the same time: the constraint decides, the losers draw again."""
-    for _ in range(rounds(5)):
+    for _ in range(rounds(3)):
         fields = {"charset": "0123456789", "number_of_chunks": 1, "chunk_length": 2}
         generator = GeneratorFactory(method="chunk-system", prefix=f"{ProductFactory().pk}-", **fields)
         answers = assign_at_once(server, 60, product_id=generator.product_id, generate=1)
         assert {answer["code"] for answer in answers} <= {803, 802}
         handed_out = texts(answers)
-        assert len(handed_out) == len(set(handed_out)) >= 50
+        assert len(handed_out) == len(set(handed_out)) >= 30
         owners = Owner.objects.filter(license_keys__product=generator.product)
         assert owners.distinct().count() == len(handed_out)
