@@ -82,4 +82,4 @@ def test_a_license_key_is_destroyed_once_whatever_else_happens_to_it():
         )
         assert answers.count(Code.DELETE_LICENSE_KEY_NOT_FOUND) == 2
         assert not LicenseKey.objects.exists()
-    assert AuditEvent.objects.filter(kind="license_key.deleted").count() == 10
+    assert AuditEvent.objects.filter(kind="license_key.deleted").count() == 4
