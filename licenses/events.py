@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 
+from licenses.audit_chain import link_soon
 from licenses.models import Actor, ApiKey, AuditEvent, Door, LicenseKey
 
 
@@ -51,12 +52,35 @@ class Kind(StrEnum):
     ASSIGNMENT_SENT_AGAIN = "assignment.sent_again"
     LICENSE_FILE_MADE = "license_file.made"
     SIGNING_KEY_CREATED = "signing_key.created"
+    SIGNING_KEY_IMPORTED = "signing_key.imported"
+    SIGNING_KEY_ACTIVATED = "signing_key.activated"
     SIGNING_KEY_RETIRED = "signing_key.retired"
+    SIGNING_KEY_COMPROMISED = "signing_key.compromised"
+    VAULT_REENCRYPTED = "vault.reencrypted"
     API_KEY_CREATED = "api_key.created"
     API_KEY_UPDATED = "api_key.updated"
     API_KEY_REVOKED = "api_key.revoked"
+    STAFF_CREATED = "staff.created"
+    STAFF_UPDATED = "staff.updated"
+    STAFF_DELETED = "staff.deleted"
+    STAFF_PASSWORD_SET = "staff.password_set"  # noqa: S105  on the account's page in the admin
+    STAFF_PASSWORD_CHANGED = "staff.password_changed"  # noqa: S105  by whoever knew the old one
+    STAFF_SIGNED_IN = "staff.signed_in"
+    STAFF_LOCKED_OUT = "staff.locked_out"
+    STAFF_UNLOCKED = "staff.unlocked"
+    STAFF_SECOND_FACTOR_ADDED = "staff.second_factor_added"
+    STAFF_SECOND_FACTOR_REMOVED = "staff.second_factor_removed"
+    STAFF_SECOND_FACTOR_RESET = "staff.second_factor_reset"
+    STAFF_RECOVERY_CODES_MADE = "staff.recovery_codes_made"
+    STAFF_SESSIONS_ENDED = "staff.sessions_ended"
+    STAFF_ADMITTED = "staff.admitted"
+    STAFF_TURNED_AWAY = "staff.turned_away"
+    ROLE_CREATED = "role.created"
+    ROLE_UPDATED = "role.updated"
+    ROLE_DELETED = "role.deleted"
     SETTING_CHANGED = "setting.changed"
     SETTING_REFUSED = "setting.refused"
+    AUDIT_PRUNED = "audit.pruned"
 
 
 def record(
@@ -72,11 +96,13 @@ def record(
     `before` and `after` hold the fields that changed, as JSON values, and no secrets.
     """
     event(kind, target, actor=actor, before=before, after=after).save(force_insert=True)
+    link_soon()
 
 
 def record_many(events: Iterable[AuditEvent]) -> None:
     """Write many audit rows at once; `event` makes them."""
-    AuditEvent.objects.bulk_create(events, batch_size=1000)
+    if AuditEvent.objects.bulk_create(events, batch_size=1000):
+        link_soon()
 
 
 def event(
@@ -110,14 +136,25 @@ def _label(target: models.Model) -> str:
     return str(target)[:255]
 
 
+def record_address(kind: Kind, address: str, *, actor: Actor, after: Mapping[str, Any] | None = None) -> None:
+    """The audit row of something that is about an address, and no row of a table."""
+    _record_named(kind, "address", address, actor=actor, after=after)
+
+
 def record_setting(kind: str, *, name: str, actor: str, address: str | None, door: str, source: str) -> None:
     """The audit row of a portal setting: who, through which door, which field, where its value comes from; no value."""
+    who = Actor(Door(door), actor, address)
+    _record_named(Kind(kind), "setting", name, actor=who, after={"source": source})
+
+
+def _record_named(kind: Kind, what: str, name: str, *, actor: Actor, after: Mapping[str, Any] | None) -> None:
     AuditEvent.objects.create(
-        kind=Kind(kind),
-        door=Door(door),
-        actor=actor[:255],
-        address=address,
-        object_type="setting",
-        object_label=name,
-        after={"source": source},
+        kind=kind,
+        door=actor.door,
+        actor=actor.name[:255],
+        address=actor.address,
+        object_type=what,
+        object_label=name[:255],
+        after=dict(after or {}),
     )
+    link_soon()

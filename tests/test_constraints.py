@@ -58,6 +58,11 @@ def two_keys_of_one_product():
     signing_key(2, product=product)
 
 
+def two_upcoming_keys(**fields):
+    signing_key(1, status="upcoming", **fields)
+    signing_key(2, status="upcoming", **fields)
+
+
 def one_repetition_twice():
     for _ in range(2):
         models.Assignment.objects.create(digest="same", source="x.csv")
@@ -108,8 +113,11 @@ NEVER = {
     "product_metadata_one_per_name": two_product_metadata,
     "signing_key_one_active_global": two_global_keys,
     "signing_key_one_active_per_product": two_keys_of_one_product,
+    "signing_key_one_upcoming_global": two_upcoming_keys,
+    "signing_key_one_upcoming_per_product": lambda: two_upcoming_keys(product=ProductFactory()),
     "signing_key_status_valid": lambda: signing_key(1, status="lost"),
     "signing_key_bits_valid": lambda: signing_key(1, bits=1024),
+    "signing_key_compromised_since": lambda: signing_key(1, status="compromised"),
     "product_status_valid": lambda: ProductFactory(status="maybe"),
     "product_source_valid": lambda: ProductFactory(source="elsewhere"),
     "license_key_status_valid": lambda: LicenseKeyFactory(assigned=True, status="expired"),
@@ -135,6 +143,8 @@ NEVER = {
     "idempotency_record_one_per_key": two_idempotency_records,
     "block_list_entry_one_per_value": lambda: block("identifier", "same", times=2),
     "block_list_entry_valid": lambda: block("identifier", ""),
+    "audit_event_one_per_position": lambda: [models.AuditEvent.objects.create(position=1) for _ in range(2)],
+    "audit_chain_one_row": lambda: models.AuditChain.objects.create(pk=2, locked_key=b"-"),
     "queued_assignment_state_valid": lambda: QueuedAssignmentFactory(state="lost", envelope={}),
     "queued_assignment_envelope_when_done": lambda: QueuedAssignmentFactory(state="delivering"),
 }

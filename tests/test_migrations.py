@@ -1,9 +1,17 @@
 """Migrations run on a database with rows in it, forwards and back."""
 
 import pytest
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
+
+from licenses.audit_chain import key_of
+from licenses.models import AuditChain
+from licenses.services.audit_verification import verify_audit
+from licenses.signing import vault
 
 APP = "licenses"
 
@@ -62,6 +70,35 @@ def test_back_to_the_first_release_nothing_of_it_is_lost(first_schema):
     assert set(apps.get_model(APP, "Product").objects.values_list("status", flat=True)) == {"active", "inactive"}
     assert apps.get_model(APP, "AssignmentRow").objects.get(line=3).outcome == "refused"
     assert apps.get_model(APP, "AssignmentRow").objects.get(line=2).license_key.license_key == "KEY"
+
+
+def test_migrating_begins_the_audit_chain(first_schema):
+    migrate(latest())
+    row = AuditChain.objects.get()
+    assert (row.position, row.digest, len(key_of(row))) == (0, "", 32)
+    assert verify_audit().problems == []
+
+
+def test_a_chain_that_was_there_is_sealed_as_it_stands(first_schema):
+    key, digest = b"k" * 32, "d" * 64
+    rows = migrate("0011_written_all_day").get_model(APP, "AuditChain").objects
+    rows.create(pk=1, position=5, digest=digest, locked_key=vault(settings.VAULT_KEYS).encrypt(key))
+    migrate(latest())
+    row = AuditChain.objects.get()
+    assert (row.position, row.digest, key_of(row)) == (5, digest, key)
+    rows = migrate("0011_written_all_day").get_model(APP, "AuditChain").objects
+    assert vault(settings.VAULT_KEYS).decrypt(bytes(rows.get().locked_key)) == key
+
+
+def test_a_chain_without_its_vault_key_stops_the_migration_and_says_why(first_schema):
+    rows = migrate("0011_written_all_day").get_model(APP, "AuditChain").objects
+    rows.create(pk=1, locked_key=Fernet(Fernet.generate_key()).encrypt(b"k" * 32))
+    with pytest.raises(ImproperlyConfigured, match="put the vault key it was made under back into VAULT_KEYS"):
+        migrate(latest())
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET portal.audit_retention TO 'on'")
+        cursor.execute("DELETE FROM licenses_auditchain")
 
 
 def test_the_index_on_the_largest_table_is_there_and_valid(transactional_db):

@@ -1,8 +1,9 @@
 from django.contrib import admin
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 
 from licenses.admin.base import ReadOnlyAdmin
-from licenses.admin.display import Line, badge, described, kind_title, when
+from licenses.admin.display import Line, badge, described, kind_title, mono, when
 from licenses.admin.filters import KindFilter
 from licenses.models import AuditEvent
 from licenses.reports import Matches, find_audit_events
@@ -19,7 +20,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     ordering = ("-pk",)
     sortable_by = ()
     empty_text = "Every change of the portal appears here, whichever way it was made."
-    readonly_fields = ("what", "object_label", "occurred", "who", "through", "address", "changes")
+    readonly_fields = ("what", "object_label", "occurred", "who", "through", "address", "changes", "place")
     fieldsets = ((None, {"fields": readonly_fields, "classes": ("facts",)}),)
 
     def find(self, text: str) -> Matches:
@@ -45,3 +46,10 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def changes(self, event: AuditEvent) -> str:
         line: Line = described([event])[0]
         return render_to_string("admin/includes/changes.html", {"line": line, "link": True})
+
+    @admin.display(description="place in the chain")
+    def place(self, event: AuditEvent) -> str:
+        """What `verify_audit` would name. The digest's beginning is enough to compare by eye."""
+        if event.position is None:
+            return "None yet: it is linked right after the change, or with the next one."
+        return format_html("Event {} of the chain, {}", f"{event.position:,}", mono(f"{event.digest[:16]}…"))

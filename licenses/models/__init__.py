@@ -3,7 +3,7 @@
 from licenses.models.activations import Activation
 from licenses.models.api_keys import ApiKey, Capability, Profile
 from licenses.models.assignments import Assignment, AssignmentRow
-from licenses.models.audit import Actor, AuditEvent, Door
+from licenses.models.audit import Actor, AuditChain, AuditEvent, Door
 from licenses.models.block_list import BlockListEntry
 from licenses.models.contracts import Contract
 from licenses.models.generators import Generator
@@ -15,6 +15,7 @@ from licenses.models.queued_assignments import QueuedAssignment
 from licenses.models.releases import Downloadable, Release
 from licenses.models.signing_keys import SigningKey
 from licenses.models.telemetry import TelemetryRecord
+from licenses.models.throttles import ThrottleBucket
 
 __all__ = [
     "Activation",
@@ -22,6 +23,7 @@ __all__ = [
     "ApiKey",
     "Assignment",
     "AssignmentRow",
+    "AuditChain",
     "AuditEvent",
     "BlockListEntry",
     "Capability",
@@ -40,4 +42,5 @@ __all__ = [
     "Release",
     "SigningKey",
     "TelemetryRecord",
+    "ThrottleBucket",
 ]

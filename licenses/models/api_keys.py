@@ -4,10 +4,12 @@ from datetime import datetime
 from ipaddress import ip_address, ip_network
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 
 from licenses.models.contracts import Contract
 
+MOST_PER_MINUTE = 1_000_000
 PREFIX_LENGTH = 11  # "lp_" and eight characters: identifies an API key, is no secret
 
 
@@ -17,6 +19,7 @@ class Capability(models.TextChoices):
     VERIFY = "verify", "Verify license keys"
     ACTIVATE = "activate", "Activate license keys"
     DEACTIVATE = "deactivate", "Deactivate license keys"
+    DEACTIVATE_ALL = "deactivate-all", "Deactivate license keys everywhere"
     GET_LICENSE_KEY_DETAILS = "get-license-key-details", "Read license key details"
     GET_LICENSE_KEY_FEATURE = "get-license-key-feature", "Read what a license key allows"
     GET_LICENSE_FILE = "get-license-file", "Get license files for offline use"
@@ -131,6 +134,19 @@ class ApiKey(models.Model):
         null=True,
         blank=True,
         help_text="For the holder of a contract: the contracts/… endpoints then speak of this one alone.",
+    )
+    requests_per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MOST_PER_MINUTE)],
+        help_text="Calls a minute, from all addresses together. Empty: the portal's default; 0: no limit.",
+    )
+    wrong_keys_per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MOST_PER_MINUTE)],
+        help_text="Unknown license keys a minute from one address. Empty: the portal's default; 0: no limit, "
+        "for a shop whose customers all come from its own address.",
     )
     is_active = models.BooleanField("active", default=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: it does not expire.")

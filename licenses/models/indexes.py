@@ -24,3 +24,16 @@ class AddIndexOnline(migrations.AddIndex):
         if self.allow_migrate_model(schema_editor.connection.alias, model):
             online = {"concurrently": True} if schema_editor.connection.vendor == "postgresql" else {}
             schema_editor.add_index(model, self.index, **online)
+
+
+class AddUniqueOnline(migrations.AddConstraint):
+    """`AddConstraint` for a partial `UniqueConstraint` of a large table, as `AddIndexOnline`: it is an index, too."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return
+        sql = str(self.constraint.create_sql(model, schema_editor))
+        if schema_editor.connection.vendor == "postgresql":
+            sql = sql.replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY")
+        schema_editor.execute(sql)
