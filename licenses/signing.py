@@ -18,10 +18,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 RSA_BITS = (2048, 3072, 4096)
+MIN_BITS, MAX_BITS = 2048, 4096  # of a key that was made elsewhere
+PUBLIC_EXPONENT = 65537
 LABELS = ("product", "global")
 _LARGEST_EXACT = 2**53  # beyond it JavaScript rounds
 _NUMBER = re.compile(r"\s*[-+]*(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 _BAD_INPUT = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]*)-----.*?-----END \1-----", re.DOTALL)
+
+
+class WrongPassphrase(ValueError):
+    """A private key is encrypted, and what came with it does not open it."""
 
 
 def encode(response: Mapping[str, Any]) -> str:
@@ -117,7 +124,58 @@ def generate_private_key(bits: int = 2048) -> rsa.RSAPrivateKey:
     """A new RSA key of 2048, 3072 or 4096 bits; ValueError for any other size."""
     if bits not in RSA_BITS:
         raise ValueError(f"an RSA signing key has {', '.join(map(str, RSA_BITS))} bits, not {bits}")
-    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    return rsa.generate_private_key(public_exponent=PUBLIC_EXPONENT, key_size=bits)
+
+
+def read_private_key(pem: bytes, passphrase: str = "") -> rsa.RSAPrivateKey:
+    """The RSA key in a PEM that somebody brings along (PKCS#1 or PKCS#8, encrypted or not), if it may sign here.
+
+    ValueError says in words for that person what is wrong, and quotes nothing; WrongPassphrase when it is only that. A
+    passphrase that the key does not need is ignored.
+    """
+    private_key = _load_private_key(_private_block(pem), passphrase)
+    if not isinstance(private_key, rsa.RSAPrivateKey):
+        raise ValueError("This is no RSA key: answers are signed with RSA.")
+    bits, exponent = private_key.key_size, private_key.public_key().public_numbers().e
+    if not MIN_BITS <= bits <= MAX_BITS:
+        raise ValueError(f"This key has {bits} bits: a signing key has {MIN_BITS} to {MAX_BITS}.")
+    if bits % 8:
+        raise ValueError(f"This key has {bits} bits: readers of license files count in whole bytes of eight.")
+    if exponent != PUBLIC_EXPONENT:
+        raise ValueError(f"This key has the public exponent {exponent}: only {PUBLIC_EXPONENT} is taken.")
+    return private_key
+
+
+def _needs_passphrase(block: bytes) -> bool:
+    return b"ENCRYPTED" in block[:200]  # PKCS#8 says so in its label, PKCS#1 in the line below it
+
+
+def _private_block(pem: bytes) -> bytes:
+    """The one private key among whatever else the file holds: certificates, and notes between the blocks."""
+    blocks = {match[0]: match[1] for match in _BLOCK.finditer(pem)}
+    private = [block for block, label in blocks.items() if label.endswith(b"PRIVATE KEY")]
+    if not blocks:
+        raise ValueError("This is no PEM: it has no lines -----BEGIN … PRIVATE KEY----- and -----END …-----.")
+    if not private:
+        raise ValueError("This is only the public half: signing needs the private key.")
+    if len(private) > 1:
+        raise ValueError("There are several private keys in it: leave only the one that is to be imported.")
+    if blocks[private[0]].startswith(b"OPENSSH"):
+        raise ValueError("This is OpenSSH's own format: `ssh-keygen -p -m PKCS8 -f FILE` makes PKCS#8 of a copy of it.")
+    return private[0]
+
+
+def _load_private_key(block: bytes, passphrase: str) -> Any:
+    """What went wrong is told in own words: nothing of the key shall be in an error or be its cause."""
+    encrypted = _needs_passphrase(block)
+    if encrypted and not passphrase:
+        raise WrongPassphrase("The private key is encrypted: its passphrase is needed.")
+    try:
+        return serialization.load_pem_private_key(block, password=passphrase.encode() if encrypted else None)
+    except (UnsupportedAlgorithm, *_BAD_INPUT):
+        if encrypted:
+            raise WrongPassphrase("The passphrase is wrong, or the private key is damaged.") from None
+        raise ValueError("The private key is damaged, or of a kind that cannot be read.") from None
 
 
 def public_pem(private_key: rsa.RSAPrivateKey) -> str:
@@ -137,23 +195,35 @@ def fingerprint(public_key_pem: str) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
+def jwk(public_key_pem: str) -> dict[str, str]:
+    """The public key's own members of a JSON Web Key (RFC 7518, section 6.3)."""
+    numbers = read_public_key(public_key_pem).public_numbers()
+    return {"kty": "RSA", "n": _base64url(numbers.n), "e": _base64url(numbers.e)}
+
+
+def _base64url(number: int) -> str:
+    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
+
+
 def lock_private_key(private_key: rsa.RSAPrivateKey, vault_keys: Sequence[str]) -> bytes:
     """The private half encrypted for storage under the first of `vault_keys` (Fernet keys)."""
     der = private_key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return _vault(vault_keys).encrypt(der)
+    return vault(vault_keys).encrypt(der)
 
 
 def unlock_private_key(locked: bytes, vault_keys: Sequence[str]) -> rsa.RSAPrivateKey:
     """The private key again. Raises `cryptography.fernet.InvalidToken` when no vault key fits."""
-    private_key = serialization.load_der_private_key(_vault(vault_keys).decrypt(locked), password=None)
+    private_key = serialization.load_der_private_key(vault(vault_keys).decrypt(locked), password=None)
     if not isinstance(private_key, rsa.RSAPrivateKey):
         raise TypeError("the stored signing key is not an RSA key")
     return private_key
 
 
-def _vault(vault_keys: Sequence[str]) -> MultiFernet:
+def vault(vault_keys: Sequence[str]) -> MultiFernet:
+    """Encrypts with the first of these Fernet keys and decrypts with any."""
     return MultiFernet([Fernet(key) for key in vault_keys])
 
 

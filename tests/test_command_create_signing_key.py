@@ -35,12 +35,25 @@ def test_it_replaces_an_active_one_only_where_that_is_asked_for():
     first = SigningKey.objects.get()
     ran = run("create_signing_key")
     assert ran.code == 2
-    assert "Add --rotate to replace it." in ran.err
+    assert "Add --rotate to replace it at once, or --upcoming" in ran.err
     assert list(SigningKey.objects.all()) == [first]
     assert run("create_signing_key", "--rotate").code == 0
     first.refresh_from_db()
     assert first.status == "retired"
     assert SigningKey.objects.filter(status="active").count() == 1
+
+
+def test_it_publishes_the_next_one_first():
+    run("create_signing_key")
+    first = SigningKey.objects.get()
+    ran = run("create_signing_key", "--upcoming", "--bits", 3072)
+    upcoming = SigningKey.objects.get(status="upcoming")
+    assert (ran.code, upcoming.bits) == (0, 3072)
+    assert f"manage.py use_signing_key {upcoming.fingerprint[:12]}" in ran.err
+    assert SigningKey.objects.active_of(None) == first
+    again = run("create_signing_key", "--upcoming")
+    assert (again.code, SigningKey.objects.count()) == (2, 2)
+    assert "Put it in use first." in again.err
 
 
 def test_a_product_s_key_is_no_global_one():
@@ -50,7 +63,7 @@ def test_a_product_s_key_is_no_global_one():
     assert SigningKey.objects.filter(status="active").count() == 2
 
 
-@pytest.mark.parametrize("arguments", [["--bits", "1024"], ["--bits", "big"], ["--product", "Nothing"]])
+@pytest.mark.parametrize("arguments", [["--bits", "1024"], ["--bits", "big"], ["--product", "Nothing"], ["--upcoming"]])
 def test_it_explains_what_it_cannot_use(arguments):
     ran = run("create_signing_key", *arguments)
     assert ran.code != 0

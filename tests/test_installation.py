@@ -15,7 +15,7 @@ from django.core.cache import cache
 
 from licenses import signing
 from licenses.models import LicenseKeyMetadata, SigningKey
-from licenses.services import installation
+from licenses.services import outgoing
 from licenses.services.installation import license_status
 from settings_api.changes import Caller, change_settings
 from tests.factories import ACTOR, ActivationFactory, LicenseKeyFactory, ProductFactory, api_key_text
@@ -416,7 +416,7 @@ def test_an_answer_that_does_not_count_leaves_the_last_good_one_for_a_week(serve
 
 
 def test_a_server_that_drips_is_not_waited_for(server, monkeypatch, caplog):
-    monkeypatch.setattr(installation, "TIME_LIMIT", 0.3)
+    monkeypatch.setattr(outgoing, "TIME_LIMIT", 0.3)
     server.chunk, server.pause = 1, 0.05
     began = time.monotonic()
     assert license_status() == NOTHING_KNOWN
@@ -435,6 +435,7 @@ def test_a_server_that_is_gone_is_asked_once_a_minute(server, settings, caplog):
         assert caplog.text.count("gave no answer that counts") == 2
 
 
+@pytest.mark.statement("R15")
 @pytest.mark.parametrize("skew", [-299, 299])
 def test_a_clock_may_be_five_minutes_off(server, skew):
     server.timestamp = lambda: time.time() + skew

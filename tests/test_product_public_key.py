@@ -3,6 +3,7 @@
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from licenses import signing
 from licenses.models import Product, SigningKey
@@ -46,7 +47,7 @@ def test_an_unknown_product_is_633(portal, product, text):
 
 def test_a_product_that_only_the_global_key_signs_for_is_633(portal, product):
     assert portal("get-product-public-key", product_id=ProductFactory().pk)["code"] == 633
-    SigningKey.objects.filter(product=product).update(status="compromised")
+    SigningKey.objects.filter(product=product).update(status="compromised", compromised_at=timezone.now())
     assert portal("get-product-public-key", product_id=product.pk)["code"] == 633
 
 

@@ -200,3 +200,25 @@ def test_the_private_half_is_locked_under_the_newest_vault_key_and_opens_under_a
 
 def test_it_marks_an_answer_it_could_not_sign():
     assert not signing.verify(signing.unsealed({"code": 198}), OWN_PEM)
+
+
+def test_what_cannot_be_signed_says_so_and_never_verifies():
+    envelope = signing.unsealed({"code": 199, "message": "a/b"})
+    assert envelope == {
+        "response": {"code": 199, "message": "a/b"},
+        "response_base64": base64.b64encode(rb'{"code":199,"message":"a\/b"}').decode(),
+        "private_key_used": "global",
+        "signature": "Private key not set",
+    }
+    assert not signing.verify(envelope, signing.public_pem(PRIVATE_KEY))
+
+
+def test_a_size_that_is_no_key_is_named():
+    with pytest.raises(ValueError, match=r"^an RSA signing key has 2048, 3072, 4096 bits, not 1024$"):
+        signing.generate_private_key(1024)
+
+
+def test_the_edges_of_what_is_portable():
+    assert signing.portable([2**53, 2**53 + 1, -(2**53) - 1]) == [2**53, str(2**53 + 1), str(-(2**53) - 1)]
+    assert signing.portable("a\u2028b\u2029c") == "a b c"
+    assert signing.portable({"\uffff": 1, "\U00010000": 2, "a\u2029": 3, "__proto__": 4, "1": 5}) == {"\uffff": 1}

@@ -13,14 +13,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import urllib3
 from django.conf import settings
 from django.core.cache import cache
-from urllib3.exceptions import HTTPError
 
 from licenses import signing
 from licenses.codes import Code, Refused
 from licenses.models import LicenseKey
+from licenses.services import outgoing
 from licenses.services.activations import verify_license
 from settings_api.resolve import resolve
 
@@ -32,8 +31,6 @@ REMEMBERED = timedelta(hours=1)  # how long the other portal's answer serves wit
 GRACE = timedelta(days=7)  # how long it serves when that portal cannot be asked
 ASK_AGAIN_AFTER = timedelta(minutes=1)  # after a failure, so that a dead server does not slow every request down
 CLOCK_SKEW = timedelta(minutes=5)  # an answer older or newer than this is a replay
-TIME_LIMIT = 10  # seconds for one answer
-SIZE_LIMIT = 64 * 1024  # bytes
 
 STATES = {Code.VALID_LICENSE_KEY: "VALID", Code.LICENSE_KEY_EXPIRED: "EXPIRED"}
 CANNOT_SAY = (Code.SERVICE_UNAVAILABLE, Code.INTERNAL_ERROR)  # no verdict on the license key
@@ -137,7 +134,7 @@ def _ask(endpoint: str, license_key: str, identifier: str) -> dict[str, Any]:
         envelope = json.loads(body)
         signed = any(signing.verify(envelope, public_key) for public_key in _public_keys())
     except (ValueError, RecursionError):
-        raise NoAnswer("its answer is no JSON") from None
+        raise NoAnswer("its answer is no JSON, too long or too slow") from None
     if not signed:
         raise NoAnswer("its signature does not verify with LICENSE_SERVER_PUBLIC_KEY")
     response: dict[str, Any] = envelope["response"]
@@ -160,22 +157,8 @@ def _public_keys() -> list[str]:
 
 
 def _post(url: str, parameters: Mapping[str, str]) -> bytes:
-    if not url.startswith(("https://", "http://")):
-        raise NoAnswer("LICENSE_SERVER_URL does not begin with https:// or http://")
-    headers = {"Authorization": f"Bearer {settings.LICENSE_SERVER_API_KEY}"}
-    time_out = urllib3.Timeout(connect=3, read=5)
+    headers = {"Authorization": f"Bearer {settings.LICENSE_SERVER_API_KEY}", "Content-Type": "application/json"}
     try:
-        with urllib3.PoolManager(timeout=time_out, retries=False, headers=headers) as http:
-            return _read(http.request("POST", url, json=parameters, preload_content=False, redirect=False))
-    except (HTTPError, OSError, ValueError) as error:
-        raise NoAnswer(type(error).__name__) from None  # the error's text may quote a header
-
-
-def _read(response: urllib3.BaseHTTPResponse) -> bytes:
-    """The body, compressed or not as it came; never more of it, or for longer, than an answer takes."""
-    body, deadline = b"", time.monotonic() + TIME_LIMIT
-    while chunk := response.read1(8192, decode_content=False):
-        body += chunk
-        if len(body) > SIZE_LIMIT or time.monotonic() > deadline:
-            raise NoAnswer("its answer is too long or too slow")
-    return body
+        return outgoing.post(url, body=json.dumps(parameters).encode(), headers=headers, named_by_operator=True).body
+    except (outgoing.NotSent, outgoing.Uncertain) as problem:
+        raise NoAnswer(str(problem)) from None
