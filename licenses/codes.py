@@ -45,6 +45,7 @@ class Code(Enum):
     ACCESS_DENIED = Answer(150, "Access denied", G, HTTPStatus.FORBIDDEN)
 
     # The portal's own
+    TOO_MANY_REQUESTS = Answer(160, "Too many requests", G, HTTPStatus.TOO_MANY_REQUESTS)
     IDEMPOTENCY_KEY_REUSED = Answer(161, "Idempotency-Key was used with other parameters", G, HTTPStatus.CONFLICT)
     MALFORMED_REQUEST = Answer(162, "Malformed request", G, HTTPStatus.BAD_REQUEST)
     UNSUPPORTED_MEDIA_TYPE = Answer(163, "Unsupported media type", G, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
@@ -180,11 +181,12 @@ class Refused(Exception):
     """A rule says no. Raised inside a service it undoes the transaction; the door turns it into an answer.
 
     `product_id` names the product whose key signs the refusal, where the row says so and a product is known.
-    `fields` are the extra fields of the answer, in order.
+    `retry_after` says in seconds when the caller may ask again. `fields` are the extra fields of the answer, in order.
     """
 
-    def __init__(self, code: Code, *, product_id: int | None = None, **fields: object) -> None:
+    def __init__(self, code: Code, *, product_id: int | None = None, retry_after: float = 0, **fields: object) -> None:
         super().__init__(code.name)
         self.code = code
         self.product_id = product_id
+        self.retry_after = retry_after
         self.fields = fields

@@ -51,7 +51,7 @@ def answer_failure(exc: Exception) -> JsonResponse:
     if isinstance(exc, APIException):
         return _json({"message": str(exc.detail)}, exc.status_code, _headers(exc))
     if isinstance(exc, DATABASE_AWAY):
-        logger.error("The database does not answer: %s", exc)
+        logger.error("The database gave no answer: %s", str(exc).partition("\n")[0])  # what follows may quote values
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return _json({"message": "Service unavailable"}, HTTPStatus.SERVICE_UNAVAILABLE, headers)
     logger.error("The settings API crashed", exc_info=exc)

@@ -210,6 +210,11 @@ SCENES: dict[str, dict[Code, Scene]] = {
         Code.LICENSE_KEY_ALREADY_INACTIVE: lambda w: at(key()),
     }
     | {code: scene for code, scene in GATE.items() if code not in ANY_STATE},
+    "deactivate-all": {
+        Code.LICENSE_KEY_DEACTIVATED: lambda w: running(),
+        Code.LICENSE_KEY_ALREADY_INACTIVE: lambda w: at(key()),
+    }
+    | {code: scene for code, scene in USABLE.items() if code not in ANY_STATE},
     "get-license-key-details": GATE | NOT_RUNNING | {Code.ACTIVE_LICENSE_KEY_FOUND: lambda w: full_details()},
     "get-license-key-feature": USABLE
     | NOT_RUNNING
@@ -424,6 +429,13 @@ def reused(w: World) -> Params:
     return w.portal.json("activate", at(key()), **{"Idempotency-Key": "once"})
 
 
+def too_many(w: World) -> Params:
+    w.settings.WRONG_KEYS_PER_MINUTE = 1
+    for _ in range(20):
+        answer = w.portal("verify", license_key="none", identifier="host")
+    return answer
+
+
 def failing(error: Exception) -> Callable[[World], Params]:
     def call(w: World) -> Params:
         def fail(**_: Any) -> None:
@@ -466,6 +478,7 @@ ANYWHERE: dict[Code, Callable[[World], Params]] = {
     Code.INSUFFICIENT_PERMISSIONS: as_caller(lambda: api_key_text("activate", name="Other")),
     Code.IP_NOT_ALLOWED: as_caller(lambda: api_key_text(name="Other", allowed_networks=["203.0.113.7"])),
     Code.ACCESS_DENIED: blocked,
+    Code.TOO_MANY_REQUESTS: too_many,
     Code.IDEMPOTENCY_KEY_REUSED: reused,
     Code.MALFORMED_REQUEST: raw("post", "verify", "{", content_type="application/json"),
     Code.UNSUPPORTED_MEDIA_TYPE: raw("post", "verify", "<x/>", content_type="application/xml"),

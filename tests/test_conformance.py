@@ -2,6 +2,7 @@
 
 import json
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,19 @@ def same_shape(found, documented, where="response"):
     elif isinstance(documented, str):
         for date in DATES:
             assert bool(re.fullmatch(date, found)) == bool(re.fullmatch(date, documented)), where
+
+
+OF_EACH_PATH = {pair.values[0]["path"]: pair for pair in documented_pairs() if pair.values[1] not in ANYWHERE}
+
+
+@pytest.mark.parametrize(("example", "code"), OF_EACH_PATH.values())
+def test_a_nonce_adds_three_fields_and_changes_nothing_else(world, example, code):
+    path = example["path"]
+    params = SCENES[path][code](world) | {"nonce": "a nonce"}
+    answer = ask(world.portal, path, params, ROWS[path].methods[0])
+    added = [name for name in ("nonce", "license_key_fingerprint", "identifier") if name not in example["response"]]
+    assert list(answer) == [*list(example["response"])[:-1], *added, "timestamp"]
+    assert answer["nonce"] == "a nonce"
+    license_key = str(params.get("license_key", "")).strip()
+    assert answer["license_key_fingerprint"] == (sha256(license_key.encode()).hexdigest() if license_key else None)
+    assert answer["identifier"] == params.get("identifier", params.get("activation_identifier"))

@@ -35,7 +35,8 @@ HEADINGS = {  # by the first capability under each
     Capability.SEND_TELEMETRY_DATA: "Telemetry",
     Capability.READ_SETTINGS: "Settings",
 }
-FIELDS = ("name", "capabilities", "allowed_networks", "expires_at", "profile", "contract")
+LIMITS = ("requests_per_minute", "wrong_keys_per_minute")
+FIELDS = ("name", "capabilities", "allowed_networks", "expires_at", "profile", "contract", *LIMITS)
 
 
 def grouped_capabilities() -> list[tuple[str, list[tuple[str, str]]]]:

@@ -7,7 +7,13 @@ from licenses.codes import Code
 
 Handle = TypeVar("Handle", bound=Callable[..., Any])
 
-ANY_CALLER = (Code.ACCESS_DENIED, Code.MALFORMED_REQUEST, Code.SERVICE_UNAVAILABLE, Code.INTERNAL_ERROR)
+ANY_CALLER = (
+    Code.ACCESS_DENIED,
+    Code.TOO_MANY_REQUESTS,
+    Code.MALFORMED_REQUEST,
+    Code.SERVICE_UNAVAILABLE,
+    Code.INTERNAL_ERROR,
+)
 WITH_API_KEY = (
     Code.INVALID_API_KEY,
     Code.INACTIVE_API_KEY,

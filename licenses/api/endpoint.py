@@ -3,23 +3,26 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
 from django.conf import settings
+from django.db import Error
 from django.http import HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from licenses.api import guards, sdk
+from licenses.api import guards, nonces, sdk, throttles
 from licenses.api.fields import Params
 from licenses.api.replies import Reply, answer_failure, seal_reply
 from licenses.codes import Code, Refused
 from licenses.models import Actor, ApiKey, Capability, Profile
 from licenses.services.idempotency import Answer, answer_once
+from licenses.services.retries import retried
 
 __all__ = ["Call", "Endpoint", "Handler", "Reply", "UnknownEndpoint"]
 
@@ -37,11 +40,12 @@ class Call:
     base_url: str = ""
 
 
+DEEPEST = 32  # levels of a JSON body
 Handler = Callable[[Call], Reply | HttpResponseBase]
 
 
 class NotKept(Exception):
-    """A failure (5xx) under an Idempotency-Key: undo everything, so that the caller may try again."""
+    """A failure (5xx) or a throttled call under an Idempotency-Key: undo everything, so that it may be tried again."""
 
     def __init__(self, answer: HttpResponse) -> None:
         super().__init__(answer.status_code)
@@ -61,6 +65,7 @@ class Endpoint(APIView):
     prepare: ClassVar[Callable[[Call], Reply | None] | None] = None  # what must not wait inside a transaction
 
     api_key: ApiKey | None = None
+    address: str = ""
     sent: Mapping[str, Any] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -68,21 +73,28 @@ class Endpoint(APIView):
 
     def answer(self, request: Request, **in_path: Any) -> HttpResponseBase:
         self.sent = read_parameters(request) | in_path
-        address = request.META.get("REMOTE_ADDR", "")
-        if self.capability is not None:
-            text = guards.header_text(request) or str(self.sent.get("api_key") or "").strip()
-            self.api_key = guards.authorize(text, address=address, capability=self.capability)
-        guards.refuse_blocked(self.sent, address=address)
-        call = Call(self.validated(), guards.actor_for(self.api_key, address), self.api_key, base_url_of(request))
+        self.address = request.META.get("REMOTE_ADDR", "")
+        self.guard(request)
+        call = Call(self.validated(), guards.actor_for(self.api_key, self.address), self.api_key, base_url_of(request))
         prepare = type(self).prepare
         if prepare and (reply := prepare(call)):
             return self.sealed(reply)
         idempotency_key = guards.idempotency_key(request, self.sent) if self.changes else ""
-        return self.perform_once(call, idempotency_key) if idempotency_key else self.perform(call)
+        work = partial(self.perform_once, call, idempotency_key) if idempotency_key else partial(self.perform, call)
+        return retried(work)
 
     get = post = answer
 
+    def guard(self, request: Request) -> None:
+        """In the order of the protocol (D4); throttles come last, outside of any transaction."""
+        if self.capability is not None:
+            text = guards.header_text(request) or str(self.sent.get("api_key") or "").strip()
+            self.api_key = guards.authorize(text, address=self.address, capability=self.capability)
+        guards.refuse_blocked(self.sent, address=self.address)
+        throttles.refuse_too_many(self.api_key, self.sent, address=self.address)
+
     def validated(self) -> Mapping[str, Any]:
+        nonces.require_usable(self.sent)
         params = self.params(data=self.sent)
         if not params.is_valid():
             raise Refused(self.params.invalid, errors=self.params.shown(params.errors))
@@ -101,12 +113,13 @@ class Endpoint(APIView):
 
         def produce() -> Answer:
             answer = cast(HttpResponse, self.perform(call))  # what changes something answers in an envelope
-            if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            if answer.status_code >= HTTPStatus.TOO_MANY_REQUESTS:
                 raise NotKept(answer)
             return Answer(answer.status_code, answer.content.decode("ascii"))
 
         read = {name: call.params.get(name) for name in self.params.read_names()}
-        request = json.dumps([self.capability, read], sort_keys=True, default=str)
+        echo = [self.echo] if self.echo else []  # with another nonce it is another request: no answer repeats it
+        request = json.dumps([self.capability, read, *echo], sort_keys=True, default=str)
         digest = hashlib.sha256(request.encode()).hexdigest()
         found = answer_once(
             api_key=cast(ApiKey, call.api_key), idempotency_key=idempotency_key, request_digest=digest, produce=produce
@@ -117,13 +130,26 @@ class Endpoint(APIView):
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]  # no renderer: bytes
         if isinstance(exc, NotKept):
             return exc.answer
-        return self.sealed(Reply.of(exc)) if isinstance(exc, Refused) else answer_failure(exc)
+        try:
+            return self.sealed(Reply.of(exc)) if isinstance(exc, Refused) else answer_failure(exc, self.echo)
+        except Error as error:  # where a wrong guess is counted
+            return answer_failure(error, self.echo)
 
     @property
     def is_sdk(self) -> bool:
         return self.api_key is not None and self.api_key.profile == Profile.SDK
 
+    @property
+    def echo(self) -> Mapping[str, Any]:
+        return nonces.echo_of(self.sent)
+
     def sealed(self, reply: Reply) -> HttpResponse:
+        """A wrong guess is counted here, where every answer passes: one too many is not told that it was wrong."""
+        try:
+            throttles.count_guess(reply.code, self.api_key, self.sent, address=self.address)
+        except Refused as refused:
+            reply = Reply.of(refused)
+        reply = replace(reply, echo=self.echo)
         return sdk.seal_reply(reply, self.capability, self.sent) if self.is_sdk else seal_reply(reply)
 
 
@@ -163,6 +189,25 @@ def _read_body(request: Request) -> Any:
     if length.isdigit() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         raise Refused(Code.REQUEST_TOO_LARGE)
     try:
-        return request.data
-    except (ValueError, LookupError, RecursionError) as error:  # undecodable, an unknown charset, too deep
+        body = request.data
+    except RecursionError as error:
+        raise _too_deep() from error
+    except (ValueError, LookupError) as error:  # undecodable, an unknown charset
         raise Refused(Code.MALFORMED_REQUEST) from error
+    if _is_deeper(body, DEEPEST):
+        raise _too_deep()
+    return body
+
+
+def _too_deep() -> Refused:
+    return Refused(Code.MALFORMED_REQUEST, errors={"body": [f"This may be nested {DEEPEST} levels deep at most."]})
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects lie in each other more than so many times. A level at a time: nothing here can recurse
+    too deep itself."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [each for each in layer if isinstance(each, dict | list)]
+        layer = [inner for each in layer for inner in (each.values() if isinstance(each, dict) else each)]
+    return any(isinstance(each, dict | list) for each in layer)

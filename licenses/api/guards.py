@@ -13,6 +13,7 @@ from licenses.models import Actor, ApiKey, BlockListEntry, Door
 from licenses.services.api_keys import note_used
 
 IDENTIFIER_NAMES = ("identifier", *LICENSE_ALIASES["identifier"], "hwid", "activation_identifier", "user_identifier")
+LICENSE_KEY_NAMES = ("license_key", *LICENSE_ALIASES["license_key"])
 MAX_LENGTH = 255
 NO_TEXT = {"Cc", "Cs"}  # control characters and surrogates: what no identifier holds and no database takes
 
@@ -57,10 +58,21 @@ def actor_for(api_key: ApiKey | None, address: str) -> Actor:
 
 def refuse_blocked(sent: Mapping[str, Any], *, address: str) -> None:
     """Refuses 150 when the address, or any identifier that is sent under any name, is on the block list."""
-    texts = [str(sent[name]).strip() for name in IDENTIFIER_NAMES if isinstance(sent.get(name), str | int | float)]
-    identifiers = [text for text in texts if 0 < len(text) <= MAX_LENGTH and not NO_TEXT & set(map(category, text))]
+    texts = [sent_text(sent, name).strip() for name in IDENTIFIER_NAMES]
+    identifiers = [text for text in texts if is_identifier(text)]
     if BlockListEntry.objects.matching(address=address, identifiers=identifiers).exists():
         raise Refused(Code.ACCESS_DENIED)
+
+
+def sent_text(sent: Mapping[str, Any], *names: str) -> str:
+    """What was sent under the first of these names that was, a number as text; empty when there is none, or no text."""
+    value = next((sent[name] for name in names if sent.get(name) is not None), "")
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def is_identifier(text: str) -> bool:
+    text = text.strip()
+    return 0 < len(text) <= MAX_LENGTH and not NO_TEXT & set(map(category, text))
 
 
 def idempotency_key(request: Request, sent: Mapping[str, Any]) -> str:

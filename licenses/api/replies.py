@@ -3,8 +3,9 @@
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from cryptography.fernet import InvalidToken
@@ -34,34 +35,45 @@ RETRY_AFTER_SECONDS = 5  # how soon a client may ask again after 198
 
 @dataclass(frozen=True)
 class Reply:
-    """What a handler gives back: a code, the extra fields in the protocol's order, and the product it is about."""
+    """What a handler gives back: a code, the extra fields in the protocol's order, and the product it is about.
+
+    The endpoint adds `echo`: what the answer repeats of its request, where that carried a nonce. `retry_after` is in
+    seconds.
+    """
 
     code: Code
     fields: Mapping[str, Any] = field(default_factory=dict)
     product_id: int | None = None
+    retry_after: float = 0
+    echo: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, refused: Refused) -> "Reply":
-        return cls(refused.code, refused.fields, refused.product_id)
+        return cls(refused.code, refused.fields, refused.product_id, refused.retry_after)
 
     def response(self) -> dict[str, Any]:
         """The object that is signed; `timestamp` is in Unix seconds."""
         number, message, *_ = self.code.value
-        return {"code": number, "message": message, **self.fields, "timestamp": int(time.time())}
+        echo = {name: value for name, value in self.echo.items() if name not in self.fields}
+        return {"code": number, "message": message, **self.fields, **echo, "timestamp": int(time.time())}
+
+    def beside(self) -> dict[str, int]:
+        """What stands beside `response` in the envelope, not signed in the documented form."""
+        return {"retry_after": ceil(self.retry_after)} if self.retry_after else {}
 
 
-def answer_failure(exc: Exception) -> HttpResponse:
+def answer_failure(exc: Exception, echo: Mapping[str, Any]) -> HttpResponse:
     """Turn whatever was raised into its sealed answer. The one place that catches everything."""
     if isinstance(exc, Refused):
-        return seal_reply(Reply.of(exc))
+        return seal_reply(replace(Reply.of(exc), echo=echo))
     for failure, code in FAILURES.items():
         if isinstance(exc, failure):
-            return seal_failure(code)
+            return seal_failure(Reply(code, echo=echo))
     if isinstance(exc, DATABASE_AWAY):
-        logger.error("The database does not answer: %s", exc)
-        return seal_failure(Code.SERVICE_UNAVAILABLE)
+        logger.error("The database gave no answer: %s", str(exc).partition("\n")[0])  # what follows may quote values
+        return seal_failure(Reply(Code.SERVICE_UNAVAILABLE, echo=echo))
     logger.error("A v1 endpoint crashed", exc_info=exc)
-    return seal_failure(Code.INTERNAL_ERROR)
+    return seal_failure(Reply(Code.INTERNAL_ERROR, echo=echo))
 
 
 def seal_reply(reply: Reply) -> HttpResponse:
@@ -70,11 +82,11 @@ def seal_reply(reply: Reply) -> HttpResponse:
     try:
         signer = signing_keys.signer_for(reply.product_id if of_product else None)
     except (Error, *NO_USABLE_KEY) as exc:
-        return answer_failure(exc)
-    return respond(envelope_of(reply, signer), reply.code.value.http_status)
+        return answer_failure(exc, reply.echo)
+    return respond(envelope_of(reply, signer) | reply.beside(), reply.code.value.http_status)
 
 
-def seal_failure(code: Code) -> HttpResponse:
+def seal_failure(reply: Reply) -> HttpResponse:
     """A sealed answer without details, signed with the global key.
 
     With the database away it is the one that this process saw last; without one the protocol's "Private key not set".
@@ -85,7 +97,7 @@ def seal_failure(code: Code) -> HttpResponse:
         signer = signing_keys.global_signer_seen_last()
     except NO_USABLE_KEY:
         signer = None
-    return respond(envelope_of(Reply(code), signer), code.value.http_status)
+    return respond(envelope_of(reply, signer), reply.code.value.http_status)
 
 
 def envelope_of(reply: Reply, signer: signing_keys.Signer | None) -> dict[str, Any]:
@@ -98,4 +110,6 @@ def respond(envelope: Mapping[str, Any], http_status: int) -> HttpResponse:
     headers = {"Cache-Control": "no-cache, private"}
     if http_status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if "retry_after" in envelope:
+        headers["Retry-After"] = str(envelope["retry_after"])
     return HttpResponse(signing.encode(envelope), content_type="application/json", status=http_status, headers=headers)

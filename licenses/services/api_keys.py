@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone
@@ -24,11 +25,14 @@ def create_api_key(
     expires_at: datetime | None = None,
     profile: str = Profile.DOCUMENTED,
     contract: Contract | None = None,
+    requests_per_minute: int | None = None,
+    wrong_keys_per_minute: int | None = None,
     actor: Actor,
 ) -> tuple[ApiKey, str]:
     """A new API key and its text, which is nowhere else: show it once. ValidationError names a bad field.
 
-    With a `contract` it is for the holder of that contract, and the contracts/… endpoints speak of no other.
+    With a `contract` it is for the holder of that contract, and the contracts/… endpoints speak of no other. Of the two
+    limits None stands for the portal's default and 0 for none.
     """
     text = f"lp_{secrets.token_hex(4)}{secrets.token_urlsafe(32)}"
     api_key = ApiKey(
@@ -40,12 +44,20 @@ def create_api_key(
         expires_at=expires_at,
         profile=profile,
         contract=contract,
+        requests_per_minute=requests_per_minute,
+        wrong_keys_per_minute=wrong_keys_per_minute,
     )
     api_key.full_clean()
     api_key.save(force_insert=True)
-    after = {"capabilities": api_key.capabilities, "profile": api_key.profile, "contract": api_key.contract_id}
-    record(Kind.API_KEY_CREATED, api_key, actor=actor, after=after)
+    record(Kind.API_KEY_CREATED, api_key, actor=actor, after=_facts(api_key))
     return api_key, text
+
+
+def _facts(api_key: ApiKey) -> dict[str, Any]:
+    """What the audit keeps of a new API key: what it may, and how often where that is not as the portal says."""
+    limits = {name: getattr(api_key, name) for name in ("requests_per_minute", "wrong_keys_per_minute")}
+    facts = {"capabilities": api_key.capabilities, "profile": api_key.profile, "contract": api_key.contract_id}
+    return facts | {name: limit for name, limit in limits.items() if limit is not None}
 
 
 @transaction.atomic
