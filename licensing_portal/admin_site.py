@@ -62,6 +62,12 @@ class PortalAdminSite(AdminSite):
         overview = {"figures": self._figures(request), "steps": self._steps(request), "lines": self._latest(request)}
         return super().index(request, overview | (extra_context or {}))
 
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Asks for the old password, and so counts tries; ends all other sessions, as Django does."""
+        from licensing_portal.staff.passwords import change_password
+
+        return change_password(super().password_change, request, extra_context)
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         apps = super().get_app_list(request, app_label)
         for app in apps:
@@ -79,32 +85,35 @@ class PortalAdminSite(AdminSite):
         ]
 
     def _steps(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """What to do first; empty as soon as all of it is done, and for staff who may not do it."""
+        """What to do first, of what these staff may do; empty as soon as all of it is done."""
         from licenses.reports import first_steps
 
         done = first_steps()
-        if all(done.values()) or not request.user.has_perm("licenses.add_product"):
-            return []
-        return [
+        steps: list[dict[str, Any]] = [
             {
+                "right": "licenses.add_product",
                 "title": "Create a product",
                 "text": "What you sell under license keys.",
                 "url": reverse("admin:licenses_product_add"),
                 "done": done["product"],
             },
             {
+                "right": "licenses.add_licensekey",
                 "title": "Import license keys",
                 "text": "From a CSV file with manage.py import_license_keys, or add the first one by hand.",
                 "url": reverse("admin:licenses_licensekey_add"),
                 "done": done["license_key"],
             },
             {
+                "right": "licenses.add_apikey",
                 "title": "Create an API key",
                 "text": "For the shop that assigns license keys and the software that activates them.",
                 "url": reverse("admin:licenses_apikey_add"),
                 "done": done["api_key"],
             },
         ]
+        own = [step for step in steps if request.user.has_perm(step["right"])]
+        return [] if all(step["done"] for step in own) else own
 
     def _latest(self, request: HttpRequest) -> list[Any]:
         from licenses.admin.display import described
