@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
+from django.db.models import Count as Counted
 from django.db.models import IntegerField, Model, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Concat, Lower
 
@@ -12,7 +13,9 @@ from licenses.models import (
     Activation,
     ApiKey,
     AuditEvent,
+    Contract,
     Downloadable,
+    Generator,
     LicenseKey,
     Owner,
     Product,
@@ -25,6 +28,10 @@ ROW_COUNT_CAP = 1_000  # the same for a count inside a row of a list
 MATCH_CAP = 500  # a search looks at this many matches of each kind
 EXPIRING_DAYS = 30
 LAST_CHARACTER = "\U0010ffff"
+MAX_DIGITS = 18  # of a number that a column surely holds
+NO_PRODUCT = -1  # a number that no record has
+
+Row = TypeVar("Row", bound=Model)
 
 
 class Count(NamedTuple):
@@ -61,7 +68,7 @@ class CountUpTo(Subquery):
 
 
 def with_license_key_counts(rows: QuerySet[Any], field: str) -> QuerySet[Any]:
-    """Products or owners with `license_key_count`; `field` is the license key's foreign key to them."""
+    """Products, owners or contracts with `license_key_count`; `field` is the license key's foreign key to them."""
     return rows.annotate(license_key_count=CountUpTo(LicenseKey.objects.filter(**{field: OuterRef("pk")})))
 
 
@@ -82,20 +89,53 @@ def with_downloads(releases: QuerySet[Release]) -> QuerySet[Release]:
     return releases.annotate(file_count=CountUpTo(files), download_count=Coalesce(Subquery(downloads), 0))
 
 
-def page_of_license_keys(
-    *, product: Product | None, status: str, owner_email: str, owner_name: str, page: int, items_per_page: int
-) -> list[LicenseKey]:
-    """One page of the license keys to which all of these apply, with their owners, the oldest first.
+def with_exact_license_key_counts(contracts: QuerySet[Contract]) -> QuerySet[Contract]:
+    """Contracts with `license_keys_count`, which programs compare with the quota: to the last one, for a page alone."""
+    under_it = LicenseKey.objects.filter(contract=OuterRef("pk")).order_by().values("contract")
+    count = Subquery(under_it.annotate(count=Counted("pk")).values("count"), output_field=IntegerField())
+    return contracts.annotate(license_keys_count=Coalesce(count, 0))
 
-    Empty filters leave everything in. Names and addresses are compared whole, whatever their case.
-    """
-    start = (page - 1) * items_per_page
-    newest = LicenseKey.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    if start >= newest:  # there cannot be so many rows: a page far past the end costs nothing
-        return []
-    pks = _license_keys_where(product, status, owner_email, owner_name).values_list("pk", flat=True)
-    found = LicenseKey.objects.filter(pk__in=list(pks[start : start + items_per_page]))
-    return list(found.select_related("owner").order_by("pk"))
+
+# Pages for programs: the oldest row first, `page` counts from 1, and an empty filter leaves everything in
+
+
+def page_of(rows: QuerySet[Row], *, page: int, items_per_page: int) -> QuerySet[Row]:
+    """One page of these rows. One far past the end costs nothing: there are no more rows than the highest number."""
+    start, every = (page - 1) * items_per_page, rows.model._default_manager.order_by("pk")
+    newest = every.values_list("pk", flat=True).last() or 0
+    if start >= newest:
+        return every.none()
+    pks = rows.order_by("pk").values_list("pk", flat=True)[start : start + items_per_page]
+    return every.filter(pk__in=list(pks))
+
+
+def page_of_license_keys(
+    *, product: Product | None, status: str, owner_email: str, owner_name: str, **page: int
+) -> QuerySet[LicenseKey]:
+    """License keys to which all of these apply, with their owners: names and addresses whole, in any case."""
+    return page_of(_license_keys_where(product, status, owner_email, owner_name), **page).select_related("owner")
+
+
+def page_of_contracts(**page: int) -> QuerySet[Contract]:
+    """All contracts, each with its `license_keys_count`."""
+    return with_exact_license_key_counts(page_of(Contract.objects.all(), **page))
+
+
+def page_of_generators(*, product_id: str, **page: int) -> QuerySet[Generator]:
+    """Generators, inactive ones too, of all products that are not deleted, or of the one that is named."""
+    named = Product.objects.named(product_id)
+    products = [named] if named else [] if product_id else Product.objects.offered()
+    return page_of(Generator.objects.filter(product__in=products), **page)
+
+
+def page_of_telemetry(*, product_id: str, page: int, items_per_page: int, **filters: Any) -> QuerySet[TelemetryRecord]:
+    """Records that say all of this; of a product by one of its names, or by a number that no product has."""
+    said = {name: value for name, value in filters.items() if value not in ("", None)}
+    if product_id:
+        named = Product.objects.named(product_id)
+        is_number = product_id.isascii() and product_id.isdecimal() and len(product_id) <= MAX_DIGITS
+        said["product_id"] = named.pk if named else int(product_id) if is_number else NO_PRODUCT
+    return page_of(TelemetryRecord.objects.filter(**said), page=page, items_per_page=items_per_page)
 
 
 def _license_keys_where(

@@ -12,7 +12,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.db import DataError, IntegrityError
+from django.db import DataError, IntegrityError, OperationalError
 from django.db.models import Model, QuerySet
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.models import BaseInlineFormSet
@@ -25,7 +25,9 @@ from licenses.codes import Refused
 from licenses.models import AuditEvent
 from licenses.reports import Count, Matches, count_up_to, history_of
 from licenses.services.records import delete_record, is_used, save_record
+from licenses.services.retries import why_lost
 
+FASTER = (IntegrityError, OperationalError, ValidationError, Refused)
 HISTORY_CAP = 100
 PANEL_CAP = 5  # audit events on an object's own page
 INLINE_CAP = 20
@@ -128,19 +130,24 @@ class PortalModelAdmin(VerbsMixin):
             save_record(row, actor=actor)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Somebody else was faster, after the form was checked: undo all of it and say so."""
+        """Somebody else was faster, after the form was checked: undo all of it and say so.
+
+        It is not tried again here: what a form looked up before belongs to the attempt, and uploads are read once.
+        """
         try:
             return super().changeform_view(request, *args, **kwargs)
-        except (IntegrityError, ValidationError, Refused) as error:
+        except FASTER as error:
             return self._start_again(request, error)
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return super().delete_view(request, *args, **kwargs)
-        except (IntegrityError, ValidationError, Refused) as error:
+        except FASTER as error:
             return self._start_again(request, error)
 
     def _start_again(self, request: HttpRequest, error: Exception) -> HttpResponse:
+        if isinstance(error, OperationalError) and (request.method != "POST" or not why_lost(error)):
+            raise error  # the database is away, which this page cannot say
         reason = " ".join(error.messages) if isinstance(error, ValidationError) else "It was changed in the meantime."
         self.message_user(request, f"Nothing was saved. {reason} Look at it again.", messages.ERROR)
         return HttpResponseRedirect(request.get_full_path())

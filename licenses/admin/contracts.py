@@ -122,7 +122,7 @@ class ContractAdmin(PortalModelAdmin):
         holder = ("Its holder", {"fields": ("contract_key" if may_change else "masked_key", *RIGHTS)})
         if obj is None:
             return ((None, {"fields": terms}), holder)
-        facts = ("used", "api_keys_link", "created")
+        facts = ("used", *(("api_keys_link",) if request.user.has_perm("licenses.view_apikey") else ()), "created")
         return ((None, {"fields": facts, "classes": ("facts",)}), ("What it says", {"fields": terms}), holder)
 
     def has_generate_permission(self, request: HttpRequest) -> bool:

@@ -18,6 +18,7 @@ from licenses.models import AuditEvent, LicenseKey, Owner, Product
 from licenses.reports import ROW_COUNT_CAP, capped
 
 NOTHING = "—"
+APPS = {"user": "auth", "group": "auth"}  # of the types of objects that are not the portal's own
 TONES = {
     LicenseKey.Status.AVAILABLE: "info",
     LicenseKey.Status.ASSIGNED: "good",
@@ -143,7 +144,8 @@ def _object_url(event: AuditEvent) -> str:
     if event.object_id is None or (event.kind.endswith(".deleted") and not event.kind.startswith("metadata")):
         return ""
     try:
-        return reverse(f"admin:licenses_{event.object_type}_change", args=[event.object_id])
+        app = APPS.get(event.object_type, "licenses")
+        return reverse(f"admin:{app}_{event.object_type}_change", args=[event.object_id])
     except NoReverseMatch:
         return ""
 

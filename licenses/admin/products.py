@@ -122,6 +122,10 @@ VERBS = (
 )
 
 
+# Links to lists that not all who see a product may see
+LINKED = {"signing_keys_link": "licenses.view_signingkey", "generators_link": "licenses.view_generator"}
+
+
 @admin.register(Product)
 class ProductAdmin(PortalModelAdmin):
     verbs = VERBS
@@ -152,7 +156,6 @@ class ProductAdmin(PortalModelAdmin):
         ("Signing", {"fields": ("own_signing_key",)}),
     )
     change_fieldsets = (
-        (None, {"fields": facts, "classes": ("facts",)}),
         ("What it is", {"fields": ("name", "slug", "description", "require_non_expired", "changelog_enabled")}),
         ("What its license keys allow", {"fields": ("features",)}),
         ("Where it is sold", {"fields": sold_fields}),
@@ -162,7 +165,10 @@ class ProductAdmin(PortalModelAdmin):
         return {"product": row}
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
-        return self.change_fieldsets if obj else self.add_fieldsets
+        if obj is None:
+            return self.add_fieldsets
+        facts = [name for name in self.facts if name not in LINKED or request.user.has_perm(LINKED[name])]
+        return ((None, {"fields": facts, "classes": ("facts",)}), *self.change_fieldsets)
 
     def get_form(self, request: HttpRequest, obj: Product | None = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:

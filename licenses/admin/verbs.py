@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.contrib.auth.models import User
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.db import DatabaseError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -16,6 +19,7 @@ from django.utils.html import format_html
 from licenses.admin.display import change_url
 from licenses.codes import Refused
 from licenses.models import Actor, Door
+from licenses.services.retries import retried, why_lost
 
 MAX_DIGITS = 18  # of a primary key; longer ones overflow the database's integers
 AT_ONCE = 500  # rows of one action: each is a transaction, and the page that asks names them all
@@ -86,6 +90,11 @@ def actor_of(request: HttpRequest) -> Actor:
     return Actor(Door.ADMIN, request.user.get_username(), request.META.get("REMOTE_ADDR") or None)
 
 
+def account_of(request: HttpRequest) -> User:
+    """Whose rights count. The admin lets nobody in without an account."""
+    return cast(User, request.user)
+
+
 def _action(verb: Verb) -> Callable[[VerbsMixin, HttpRequest, QuerySet[Any]], HttpResponse | None]:
     return lambda model_admin, request, queryset: run(verb, model_admin, request, queryset)
 
@@ -141,11 +150,17 @@ def _do(verb: Verb, model_admin: VerbsMixin, rows: list[Model], fields: dict[str
     outcome = Outcome()
     for row in rows:
         try:
-            changed = verb.service(**model_admin.arguments_for(row), **fields, actor=actor)
+            changed = retried(partial(verb.service, **model_admin.arguments_for(row), **fields, actor=actor))
         except Refused as refused:
             outcome.refused.append(f"{row}: {refused.code.value.message.rstrip('.')}")
         except ValidationError as error:
             outcome.refused.append(f"{row}: {' '.join(error.messages).rstrip('.')}")
+        except ObjectDoesNotExist:
+            outcome.refused.append(f"{row}: it was deleted in the meantime")
+        except DatabaseError as error:
+            if not why_lost(error):
+                raise
+            outcome.refused.append(f"{row}: the database was busy with other changes; try it again")
         else:
             outcome.done += [row] if changed else []
             outcome.unchanged += [] if changed else [str(row)]

@@ -1,4 +1,4 @@
-"""verify, activate and deactivate."""
+"""verify, activate, deactivate and deactivate-all."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from rest_framework.serializers import ValidationError, empty
 
 from licenses.api.answers import GATE, answers
 from licenses.api.endpoint import Call, Reply
-from licenses.api.fields import LICENSE_ALIASES, OWNER_ALIASES, LicenseParams, TextField
+from licenses.api.fields import LICENSE_ALIASES, OWNER_ALIASES, LicenseKeyField, LicenseParams, Params, TextField
 from licenses.codes import Code
 from licenses.services.activations import activate_license, deactivate_license, verify_license
 from licenses.services.envato import add_purchase_code as add
@@ -78,4 +78,23 @@ class DeactivateParams(LicenseParams):
 )
 def deactivate(call: Call) -> Reply:
     found = deactivate_license(**call.params, actor=call.actor)
+    return Reply(Code.LICENSE_KEY_DEACTIVATED, product_id=found.product_id)
+
+
+class DeactivateAllParams(Params):
+    aliases = {"license_key": LICENSE_ALIASES["license_key"]}
+    needed: tuple[str, ...] = ("license_key",)
+
+    license_key = LicenseKeyField()
+
+
+@answers(
+    Code.LICENSE_KEY_DEACTIVATED,
+    Code.LICENSE_KEY_INVALID,
+    Code.LICENSE_KEY_NOT_ASSIGNED,
+    Code.PRODUCT_INACTIVE,
+    Code.LICENSE_KEY_ALREADY_INACTIVE,
+)
+def deactivate_all(call: Call) -> Reply:
+    found = deactivate_license(**call.params, identifier=None, actor=call.actor)
     return Reply(Code.LICENSE_KEY_DEACTIVATED, product_id=found.product_id)

@@ -8,24 +8,26 @@ from rest_framework.serializers import ValidationError
 from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
 from licenses.api.fields import (
+    MOST_AT_ONCE,
     PRODUCT_ALIASES,
     FlagField,
     LicenseKeyField,
     LongTextField,
     NumberField,
+    PageParams,
     Params,
     TextField,
 )
 from licenses.api.shapes import row_date
 from licenses.codes import Code
 from licenses.models import ApiKey, Contract
+from licenses.reports import page_of_contracts
 from licenses.services.contracts import (
     RIGHTS,
     RULES,
     Terms,
     create_contract,
     delete_contract,
-    list_contracts,
     update_contract,
 )
 
@@ -43,7 +45,6 @@ CREATED_ORDER = (
     "id",
     "license_keys_count",
 )
-MOST_AT_ONCE = 1000
 
 
 class CreateContractParams(Params):
@@ -84,8 +85,7 @@ class UpdateContractParams(ContractParams, CreateContractParams):
     needed: tuple[str, ...] = (*ContractParams.needed, *CreateContractParams.needed)
 
 
-class ContractsParams(Params):
-    page = NumberField(default=1, low=1)
+class ContractsParams(PageParams):
     items_per_page = NumberField(default=MOST_AT_ONCE, low=1, high=MOST_AT_ONCE)
 
 
@@ -110,7 +110,7 @@ def delete(call: Call) -> Reply:
 
 @answers(Code.ALL_CONTRACTS)
 def get_all_contracts(call: Call) -> Reply:
-    rows = [contract_row(found, count=found.license_keys_count) for found in list_contracts(**call.params)]  # type: ignore[attr-defined]  # annotated
+    rows = [contract_row(found, count=found.license_keys_count) for found in page_of_contracts(**call.params)]  # type: ignore[attr-defined]  # annotated
     return Reply(Code.ALL_CONTRACTS, {"contracts": rows})
 
 

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from licenses.codes import Code
 
 MAX_NUMBER = 2_147_483_647  # what an integer column holds
+MOST_AT_ONCE = 1_000  # license keys of one call, rows of one page
 
 
 def has_control_characters(text: str, *, allowed: str = "") -> bool:
@@ -141,6 +142,13 @@ class ProductParams(Params):
     needed: tuple[str, ...] = ("product_id",)
 
     product_id = TextField()
+
+
+class PageParams(Params):
+    """One page of a list (D11)."""
+
+    page = NumberField(default=1, low=1)
+    items_per_page = NumberField(default=100, low=1, high=MOST_AT_ONCE)
 
 
 class LicenseParams(Params):

@@ -4,15 +4,13 @@ from typing import Any
 
 from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
-from licenses.api.fields import NumberField, Params, ProductParams, TextField
+from licenses.api.fields import MOST_AT_ONCE, NumberField, PageParams, Params, ProductParams, TextField
 from licenses.api.shapes import row_date
 from licenses.codes import Code
 from licenses.models import Generator
 from licenses.models.license_keys import MAX_VALIDITY_DAYS
-from licenses.services.generators import find_generator, generate_with, list_generators
-
-MAX_QUANTITY = 1_000  # license keys of one call
-MOST_AT_ONCE = 1_000  # generators of one page
+from licenses.reports import page_of_generators
+from licenses.services.generators import find_generator, generate_with
 
 
 class GenerateParams(Params):
@@ -20,7 +18,7 @@ class GenerateParams(Params):
     needed: tuple[str, ...] = ("generator_id",)
 
     generator_id = TextField(help_text="A generator by its id.")
-    quantity = NumberField(default=1, low=1, high=MAX_QUANTITY)
+    quantity = NumberField(default=1, low=1, high=MOST_AT_ONCE)
     activation_limit = NumberField()
     validity = NumberField(high=MAX_VALIDITY_DAYS, source="validity_days")
 
@@ -34,17 +32,16 @@ def generate(call: Call) -> Reply:
     return Reply(Code.LICENSE_KEYS_GENERATED, {"licenseKeys": texts}, generator.product_id)
 
 
-class GetAllGeneratorsParams(ProductParams):
+class GetAllGeneratorsParams(PageParams, ProductParams):
     needed: tuple[str, ...] = ()
 
-    page = NumberField(default=1, low=1)
     items_per_page = NumberField(default=MOST_AT_ONCE, low=1, high=MOST_AT_ONCE)
 
 
 @answers(Code.ALL_GENERATORS)
 def get_all_generators(call: Call) -> Reply:
     """The list stands under "products": the protocol's word."""
-    rows = [_row(found) for found in list_generators(**call.params)]
+    rows = [_row(found) for found in page_of_generators(**call.params)]
     return Reply(Code.ALL_GENERATORS, {"products": rows})
 
 

@@ -9,16 +9,15 @@ from rest_framework import serializers
 
 from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
-from licenses.api.fields import TextField
+from licenses.api.fields import MOST_AT_ONCE, TextField
 from licenses.api.license_key_management import NO_SUCH_PRODUCT, TermsParams
 from licenses.codes import Code, Refused
-from licenses.models import Generator, LicenseKey, Product
-from licenses.services.generators import find_generator, generator_of
+from licenses.models import Product
+from licenses.services.generators import generator_for
 from licenses.services.license_key_batches import NewLicenseKey
 from licenses.services.license_key_batches import create_license_keys as create
 from licenses.services.stock import NotGenerated
 
-MAX_QUANTITY = 1_000  # license keys of one call
 TEXTS = '["AAAA-1111", "BBBB-2222"]'  # what `license_keys` looks like
 NAMED = 10  # bad items that an answer names
 
@@ -29,7 +28,7 @@ class ItemsField(serializers.ListField):
     default_error_messages = {
         "not_a_list": "This must be a JSON array, in a form as one text: {example}.",
         "empty": "This must hold at least one item.",
-        "max_length": f"This must hold at most {MAX_QUANTITY:,} items.",
+        "max_length": f"This must hold at most {MOST_AT_ONCE:,} items.",
     }
 
     def __init__(self, child: "serializers.Field[Any, Any, Any, Any]", *, example: str, help_text: str = "") -> None:
@@ -39,7 +38,7 @@ class ItemsField(serializers.ListField):
             allow_null=True,
             default=None,
             allow_empty=False,
-            max_length=MAX_QUANTITY,
+            max_length=MOST_AT_ONCE,
             help_text=f"{help_text} A JSON array, in a form as one text: `{example}`.".strip(),
         )
         self.example = example
@@ -54,7 +53,7 @@ class ItemsField(serializers.ListField):
             self.fail("not_a_list", example=self.example)
         if not isinstance(found, list):
             self.fail("not_a_list", example=self.example)
-        if len(found) > MAX_QUANTITY:
+        if len(found) > MOST_AT_ONCE:
             self.fail("max_length")
         items: list[Any] = super().to_internal_value(found)
         return items
@@ -141,37 +140,25 @@ def _from_texts(texts: list[str], said: dict[str, Any]) -> list[NewLicenseKey]:
     if product is None:
         raise _incorrect("product_id", NO_SUCH_PRODUCT)
     del said["generator_id"]  # these exist: nothing is generated
-    terms = _with_status(said)
-    return [NewLicenseKey(product=product, license_key=text, **terms) for text in texts]
+    return [NewLicenseKey(product=product, license_key=text, **said) for text in texts]
 
 
 def _from_licenses(licenses: list[dict[str, Any]], said: dict[str, Any]) -> list[NewLicenseKey]:
-    find, generator_for = cache(Product.objects.named), cache(_generator)
+    find, find_generator = cache(Product.objects.named), cache(generator_for)
     rows = []
     for number, item in enumerate(licenses, start=1):
-        terms = _with_status(said | {name: value for name, value in item.items() if value not in (None, "")})
+        terms = said | {name: value for name, value in item.items() if value not in (None, "")}
         product = find(terms.pop("product_id"))
         if product is None:
             raise _incorrect("licenses", f"Item {number}: {NO_SUCH_PRODUCT}")
         try:
-            generator = generator_for(product, terms.pop("generator_id"))
+            generator = find_generator(product, terms.pop("generator_id"))
         except Refused as refused:
             raise _incorrect(
                 "licenses", f"Item {number}: There is no such active generator of the product."
             ) from refused
         rows.append(NewLicenseKey(product=product, generator=generator, buyer=number, **terms))
     return rows
-
-
-def _generator(product: Product, text: str) -> Generator | None:
-    return find_generator(text, product=product) if text else generator_of(product)
-
-
-def _with_status(said: dict[str, Any]) -> dict[str, Any]:
-    """Without a status, whoever names an owner wants it assigned."""
-    owned = said["owner_name"] or said["owner_email"]
-    status = said["status"] or (LicenseKey.Status.ASSIGNED if owned else LicenseKey.Status.AVAILABLE)
-    return said | {"status": status}
 
 
 def _incorrect(name: str, problem: str) -> Refused:

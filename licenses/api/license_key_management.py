@@ -13,6 +13,7 @@ from licenses.api.fields import (
     PRODUCT_ALIASES,
     LicenseKeyField,
     NumberField,
+    PageParams,
     Params,
     ProductParams,
     TextField,
@@ -27,7 +28,6 @@ from licenses.services.license_key_changes import Revision, revise_license_key
 from licenses.services.license_keys import destroy_license_key
 from licenses.services.lookup import find_product
 
-MAX_ITEMS = 1_000  # rows of one page
 YEARS = range(1970, 3000)  # with a century of validity a date stays one that every program can write
 NO_SUCH_PRODUCT = "There is no such product."
 STATUSES = LicenseKey.Status.values
@@ -127,7 +127,7 @@ def delete_license_key(call: Call) -> Reply:
     return Reply(Code.LICENSE_KEY_DELETED, product_id=found.product_id)
 
 
-class GetLicenseKeysParams(ProductParams):
+class GetLicenseKeysParams(PageParams, ProductParams):
     """Filters; an owner's name and e-mail address are compared whole, whatever their case."""
 
     aliases = PRODUCT_ALIASES | OWNER_ALIASES
@@ -136,8 +136,6 @@ class GetLicenseKeysParams(ProductParams):
     status = WordField(*STATUSES, "", default="")
     owner_email = TextField(max_length=254)
     owner_name = TextField()
-    page = NumberField(default=1, low=1)
-    items_per_page = NumberField(default=100, low=1, high=MAX_ITEMS)
 
 
 @answers(Code.LICENSE_KEYS)

@@ -5,8 +5,15 @@ from typing import Any
 
 from licenses.api.answers import answers
 from licenses.api.endpoint import Call, Reply
-from licenses.api.fields import OWNER_ALIASES, PRODUCT_ALIASES, FlagField, NumberField, ProductParams, TextField
-from licenses.api.generators import MAX_QUANTITY
+from licenses.api.fields import (
+    MOST_AT_ONCE,
+    OWNER_ALIASES,
+    PRODUCT_ALIASES,
+    FlagField,
+    NumberField,
+    ProductParams,
+    TextField,
+)
 from licenses.codes import Code
 from licenses.services.generators import find_generator
 from licenses.services.lookup import find_product
@@ -21,7 +28,7 @@ class RandomAssignParams(ProductParams):
 
     owner_name = TextField()
     owner_email = TextField(max_length=254)
-    quantity = NumberField(default=1, low=1, high=MAX_QUANTITY)
+    quantity = NumberField(default=1, low=1, high=MOST_AT_ONCE)
     generate = FlagField()
     generator_id = TextField()
 

@@ -21,6 +21,7 @@ from licenses.api.schema_parts import (
     ENVELOPE_REF,
     FILE,
     IDEMPOTENCY_KEY,
+    NONCE,
     SECURITY_SCHEMES,
     Json,
     answer_examples,
@@ -159,6 +160,7 @@ def add_components(result: Json, **_: Any) -> Json:
     components = result.setdefault("components", {})
     components["schemas"] = components.get("schemas", {}) | {"Envelope": ENVELOPE, "Code": _table_of_codes()}
     components["securitySchemes"] = SECURITY_SCHEMES
+    components["parameters"] = {"Nonce": NONCE}
     return result
 
 

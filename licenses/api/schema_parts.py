@@ -21,9 +21,12 @@ portal's global key, as `private_key_used` says. A program that trusts an answer
   empty text are the same as nothing. Unknown parameters are ignored; of one that is sent twice the last counts. What
   is marked as required is what the endpoint does nothing without: its answer says so, by a code.
 - **HTTP status.** 200 for every decision, also for a refusal: read `response.code`. 401 and 403 say who may not call,
-  400 to 415 what cannot be read.
-- **Again.** What changes something takes an `Idempotency-Key`: a repeated call then has no second effect. After 503
-  wait for as long as `Retry-After` says.
+  400 to 415 what cannot be read, 429 that it is too often.
+- **Again.** What changes something takes an `Idempotency-Key`: a repeated call then has no second effect. After 429 and
+  503 wait for as many seconds as `Retry-After` says.
+- **Nonce.** Any call may carry `nonce`, a random text of its own: 1 to 255 printable characters. The signed answer then
+  repeats it, with the fingerprint of the license key and the identifier that were sent: an answer with another nonce is
+  an answer to somebody else, or an old one.
 """
 
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -33,6 +36,12 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     description="A text of your choice, at most 255 characters. The same call with the same text within 24 hours has "
     "no second effect and gets the same answer again.",
 )
+NONCE: Json = {  # any operation takes it, so it is named once
+    "name": "nonce",
+    "in": "query",
+    "description": "A random text for this call alone, in the query or in the body. The signed answer repeats it.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The API key as a Bearer token."},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -43,6 +52,14 @@ SECURITY_SCHEMES = {
         "description": "Also as a parameter of the body. URLs end up in logs: prefer a header.",
     },
 }
+ECHO: Json = {
+    "nonce": {"type": "string", "description": "As it was sent. This and the next two only in answers to a `nonce`."},
+    "license_key_fingerprint": {
+        "type": ["string", "null"],
+        "description": "SHA-256, in hexadecimal, of the license key that was sent; null when none was.",
+    },
+    "identifier": {"type": ["string", "null"], "description": "The identifier that was sent; null when none was."},
+}
 ENVELOPE: Json = {
     "type": "object",
     "description": "A sealed answer. Verify `signature` over the characters of `response_base64`, then read that.",
@@ -52,10 +69,11 @@ ENVELOPE: Json = {
             "properties": {
                 "code": {"$ref": "#/components/schemas/Code"},
                 "message": {"type": "string"},
+                **ECHO,
                 "timestamp": {"type": "integer", "description": "When it was signed, in Unix seconds."},
             },
             "required": ["code", "message", "timestamp"],
-            "description": "The answer as an object. Further fields stand between `message` and `timestamp`: see the "
+            "description": "The answer as an object. Its own fields stand between `message` and `timestamp`: see the "
             "examples of the endpoint.",
         },
         "response_base64": {"type": "string", "description": "The same object as compact JSON in base64."},
@@ -67,6 +85,10 @@ ENVELOPE: Json = {
         "signature": {
             "type": "string",
             "description": "RSA PKCS#1 v1.5 with SHA-256 over the characters of `response_base64`, in base64.",
+        },
+        "retry_after": {
+            "type": "integer",
+            "description": "With 160 alone: after how many seconds to ask again, as the header `Retry-After` says.",
         },
     },
     "required": ["response", "response_base64", "private_key_used", "signature"],

@@ -28,6 +28,7 @@ LICENSE_CALLS = {
     Capability.VERIFY,
     Capability.ACTIVATE,
     Capability.DEACTIVATE,
+    Capability.DEACTIVATE_ALL,
     Capability.GET_LICENSE_KEY_DETAILS,
     Capability.GET_LICENSE_KEY_FEATURE,
     Capability.GET_LICENSE_FILE,
@@ -106,9 +107,9 @@ def seal_reply(reply: Reply, capability: Capability | None, sent: Mapping[str, A
     reply = replace(reply, code=INSTEAD.get((capability, reply.code), reply.code)) if capability else reply
     try:
         signer = signing_keys.signer_for(reply.product_id)
-        envelope = envelope_of(reply, signer) | _extras(reply, capability, sent)
+        envelope = envelope_of(reply, signer) | _extras(reply, capability, sent) | reply.beside()
     except (Error, *NO_USABLE_KEY) as exc:
-        return answer_failure(exc)
+        return answer_failure(exc, reply.echo)
     del envelope["signature"]
     sealed = portable(envelope)
     sealed["signature"] = signing.sign_text(encode_portable(sealed), private_key=signer.private_key)
@@ -119,11 +120,10 @@ def seal_reply(reply: Reply, capability: Capability | None, sent: Mapping[str, A
 def _extras(reply: Reply, capability: Capability | None, sent: Mapping[str, Any]) -> dict[str, Any]:
     """What stands beside `response`: its own fields, and those that SDKs read of every answer (null, never false)."""
     in_use = reply.code in IN_USE and capability in LICENSE_CALLS
-    found = _find(sent) if in_use else None
-    activation = _find_activation(found, sent) if found else None
+    found, activation = _find(sent) if in_use else (None, None)
     success = reply.code in SUCCESSES
     return {
-        **reply.response(),
+        **replace(reply, echo={}).response(),
         "code": int(reply.code.value.number),
         "success": success,
         "message": reply.code.value.message,
@@ -134,18 +134,14 @@ def _extras(reply: Reply, capability: Capability | None, sent: Mapping[str, Any]
     }
 
 
-def _find(sent: Mapping[str, Any]) -> LicenseKey | None:
-    license_key = _license_params(sent)["license_key"]
-    return LicenseKey.objects.select_related("product", "owner").filter(license_key=license_key).first()
-
-
-def _find_activation(found: LicenseKey, sent: Mapping[str, Any]) -> Activation | None:
-    return found.activations.live().filter(identifier=_license_params(sent)["identifier"]).first()
-
-
-def _license_params(sent: Mapping[str, Any]) -> Mapping[str, Any]:
+def _find(sent: Mapping[str, Any]) -> tuple[LicenseKey | None, Activation | None]:
+    """The license key that the call was about, and its live activation there."""
     params = LicenseParams(data=sent)
-    return params.validated_data if params.is_valid() else {"license_key": "", "identifier": ""}
+    params.is_valid(raise_exception=True)  # it was, or there would be no such answer
+    named = params.validated_data
+    found = LicenseKey.objects.select_related("product").filter(license_key=named["license_key"]).first()
+    live = Activation.objects.live().filter(license_key=found, identifier=named["identifier"])
+    return found, live.first() if found else None
 
 
 def _license(found: LicenseKey, activation: Activation | None) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from licenses.services.shapes import exact_date, pairs, row_date
+from licenses.services.shapes import pairs, row_date
 
-__all__ = ["detail_date", "exact_date", "pairs", "row_date"]
+__all__ = ["detail_date", "pairs", "row_date"]
 
 
 def detail_date(moment: datetime | None) -> str | None:

@@ -1,6 +1,5 @@
 """send-telemetry-data and get-telemetry-data."""
 
-import json
 from typing import Any
 
 from rest_framework.serializers import empty
@@ -11,7 +10,7 @@ from licenses.api.fields import (
     LICENSE_ALIASES,
     PRODUCT_ALIASES,
     FlagField,
-    NumberField,
+    PageParams,
     Params,
     ProductParams,
     TextField,
@@ -19,7 +18,8 @@ from licenses.api.fields import (
 from licenses.api.shapes import row_date
 from licenses.codes import Code
 from licenses.models import TelemetryRecord
-from licenses.services.telemetry import list_telemetry, store_telemetry
+from licenses.reports import page_of_telemetry
+from licenses.services.telemetry import store_telemetry
 
 ALIASES = PRODUCT_ALIASES | {
     "license_key": LICENSE_ALIASES["license_key"],
@@ -28,16 +28,9 @@ ALIASES = PRODUCT_ALIASES | {
 
 
 class AsSentField(TextField):
-    """Whatever was sent, as it is: telemetry is stored also when it is malformed, so nothing is refused here.
-
-    What could be read but is too deep to be written again becomes a list of nothing.
-    """
+    """Whatever was sent, as it is: telemetry is stored also when it is malformed, so nothing is refused here."""
 
     def run_validation(self, data: Any = empty) -> Any:
-        try:
-            json.dumps(data, default=str)
-        except (RecursionError, ValueError):
-            return []
         return None if data is empty else data
 
 
@@ -78,7 +71,7 @@ def send_telemetry_data(call: Call) -> Reply:
     return Reply(Code.TELEMETRY_SAVED_MALFORMED, {"errors": stored.errors})
 
 
-class GetTelemetryParams(ProductParams):
+class GetTelemetryParams(PageParams, ProductParams):
     aliases = ALIASES
     needed: tuple[str, ...] = ()
 
@@ -93,13 +86,11 @@ class GetTelemetryParams(ProductParams):
     product_version_exists = FlagField()
     is_correct_format = FlagField()
     has_red_flags = FlagField()
-    page = NumberField(default=1, low=1)
-    items_per_page = NumberField(default=100, low=1, high=1000)
 
 
 @answers(Code.TELEMETRY_FOUND)
 def get_telemetry_data(call: Call) -> Reply:
-    return Reply(Code.TELEMETRY_FOUND, {"data": [_row(stored) for stored in list_telemetry(**call.params)]})
+    return Reply(Code.TELEMETRY_FOUND, {"data": [_row(stored) for stored in page_of_telemetry(**call.params)]})
 
 
 def _row(stored: TelemetryRecord) -> dict[str, Any]:

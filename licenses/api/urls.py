@@ -89,6 +89,13 @@ ENDPOINTS = (
         changes=True,
         aliases=("licenses/deactivate",),
     ),
+    Row(
+        C.DEACTIVATE_ALL,
+        activations.DeactivateAllParams,
+        activations.deactivate_all,
+        changes=True,
+        aliases=("licenses/<license_key>/deactivate-all",),
+    ),
     Row(C.GET_LICENSE_KEY_DETAILS, license_keys.LicenseKeyDetailsParams, license_keys.get_license_key_details),
     Row(
         C.GET_LICENSE_KEY_FEATURE,

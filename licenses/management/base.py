@@ -3,6 +3,8 @@
 import argparse
 import os
 import pwd
+import sys
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,10 +12,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, ProgrammingError
 from django.db.models import Q
 
-from licenses.models import Actor, Door, Product
+from licenses.models import Actor, Door, Product, SigningKey
 
 REFUSED, UNUSABLE, INTERRUPTED = 1, 2, 130  # exit codes: some rows refused; nothing done; stopped in the middle
 LARGEST_ID = 2**63 - 1
+SHORTEST_FINGERPRINT = 8  # characters of it that name a signing key
 
 
 class _HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -80,6 +83,35 @@ def find_product(text: str) -> Product:
         names = ", ".join(f"{product.pk} ({product.name})" for product in found)
         raise unusable(f"“{text}” fits several products; give the id of one of them: {names}.")
     return found[0]
+
+
+def find_signing_key(text: str) -> SigningKey:
+    """The signing key whose fingerprint begins like this; CommandError when not exactly one does."""
+    start = text.strip().lower()
+    if len(start) < SHORTEST_FINGERPRINT or not set(start) <= set("0123456789abcdef"):
+        raise unusable(f"“{text}” is not the beginning of a fingerprint: at least 8 of its hexadecimal digits.")
+    keys = SigningKey.objects.defer("private_key_locked").select_related("product")
+    found = list(keys.filter(fingerprint__startswith=start)[:2])
+    if len(found) != 1:
+        which = "Several signing keys have fingerprints" if found else "No signing key has a fingerprint"
+        raise unusable(f"{which} that begin{'' if found else 's'} so: `manage.py list_signing_keys` shows them all.")
+    return found[0]
+
+
+def whose(product: Product | None) -> str:
+    """For whom a signing key signs, as messages say it."""
+    return f"the product {product}" if product else "the portal"
+
+
+def read_input(name: str, *, at_most: int) -> bytes:
+    """The first bytes of a file, or of standard input for the name -."""
+    if name == "-":
+        return sys.stdin.buffer.read(at_most)
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(at_most)
+    except OSError as error:
+        raise unusable(f"{name}: {error.strerror}. Nothing was done.") from None
 
 
 def whole_number(low: int, high: int) -> Any:

@@ -12,14 +12,12 @@ from typing import Any, TypeVar
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import OperationalError, connection
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from licenses.management.base import INTERRUPTED, REFUSED, UNUSABLE, PortalCommand, unusable, whole_number
 from licenses.management.csv_files import CsvFile, FileProblem, Record, Reports, Seen
+from licenses.management.progress import progress
 from licenses.services.rows import RowOutcome
 
-PLAIN_LINE_EVERY = 5.0  # seconds between two lines of progress where there is no terminal
 PAUSE = 0.025  # seconds
 LARGEST_BATCH = 5_000  # rows; their license keys stay locked for one transaction
 
@@ -98,7 +96,11 @@ class BulkCommand(PortalCommand):
         notices = list(file.notices)
         rows = self.rows(file, Seen(), notice=lambda line, text: notices.append((line, text)))
         done = 0
-        with explained(file.path, GO_ON, INTERRUPTED), self.progress(total) as show, stop_requests() as must_stop:
+        with (
+            explained(file.path, GO_ON, INTERRUPTED),
+            progress(self, total, "rows") as show,
+            stop_requests() as must_stop,
+        ):
             for batch in batched(rows, batch_size):
                 reports.write(self.process(batch), notices)
                 notices.clear()
@@ -116,28 +118,6 @@ class BulkCommand(PortalCommand):
         if refused:
             raise CommandError(f"{text}\n{advice}", returncode=REFUSED)
         self.stdout.write(text)
-
-    @contextmanager
-    def progress(self, total: int) -> Iterator[Callable[[int], None]]:
-        """A function that shows how many rows are done: a bar on a terminal, else a line now and then."""
-        if self.stderr.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            with Progress(*columns, console=Console(stderr=True)) as bar:
-                task = bar.add_task("rows", total=total)
-                yield lambda done: bar.update(task, completed=done)
-        else:
-            yield self._plain_progress(total)
-
-    def _plain_progress(self, total: int) -> Callable[[int], None]:
-        shown_at = time.monotonic()
-
-        def show(done: int) -> None:
-            nonlocal shown_at
-            if time.monotonic() - shown_at >= PLAIN_LINE_EVERY:
-                shown_at = time.monotonic()
-                self.say(f"{done:,} of {total:,} rows")
-
-        return show
 
 
 def give_way() -> None:

@@ -1,5 +1,6 @@
 """Where license keys run: activating, deactivating, verifying. The rule that limits activations is here."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
 
@@ -40,15 +41,17 @@ def activate_license(*, license_key: str, identifier: str, post_url: str = "", a
 
 
 @transaction.atomic
-def deactivate_license(*, license_key: str, identifier: str, actor: Actor) -> LicenseKey:
-    """End the activation at `identifier`, also of a blocked or expired key (D7). Refuses 401 when there is none."""
+def deactivate_license(*, license_key: str, identifier: str | None, actor: Actor) -> LicenseKey:
+    """End the activation at `identifier`, or with None every one, also of a blocked or expired key (D7).
+
+    Refuses 401 when there is none.
+    """
     found = lock_license_key(license_key)
     require_assigned(found)
     require_identifier(found, identifier)
-    activation = found.activations.live().filter(identifier=identifier).first()
-    if activation is None:
+    live = found.activations.live() if identifier is None else found.activations.live().filter(identifier=identifier)
+    if not end_activations(live, actor=actor):
         raise Refused(Code.LICENSE_KEY_ALREADY_INACTIVE, product_id=found.product_id)
-    end_activations([activation], of=found, actor=actor)
     return found
 
 
@@ -56,16 +59,21 @@ def deactivate_license(*, license_key: str, identifier: str, actor: Actor) -> Li
 def deactivate_all(*, license_key: str, actor: Actor) -> int:
     """End every activation of the license key, whatever its state; returns how many there were."""
     found = lock_license_key(license_key)
-    return end_activations(list(found.activations.live()), of=found, actor=actor)
+    return end_activations(found.activations.live(), actor=actor)
 
 
-def end_activations(activations: list[Activation], *, of: LicenseKey, actor: Actor) -> int:
-    """Deactivate these activations of the locked key `of` and record each; returns how many."""
+def end_activations(activations: Collection[Activation], *, actor: Actor) -> int:
+    """Deactivate these activations, whose license keys the caller has locked, and record each; returns how many."""
     Activation.objects.filter(pk__in=[activation.pk for activation in activations]).update(
         deactivated_at=timezone.now()
     )
     record_many(
-        event(Kind.ACTIVATION_DEACTIVATED, of, actor=actor, before={"identifier": activation.identifier})
+        event(
+            Kind.ACTIVATION_DEACTIVATED,
+            activation.license_key,
+            actor=actor,
+            before={"identifier": activation.identifier},
+        )
         for activation in activations
     )
     return len(activations)

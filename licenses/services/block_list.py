@@ -16,7 +16,7 @@ def block_identifier(*, license_key: str, identifier: str, reason: str = "", act
     Activations of other license keys there stay, and keep their places: their calls are answered with 150.
     """
     found = lock_license_key(license_key)
-    ended = end_activations(list(found.activations.live().filter(identifier=identifier)), of=found, actor=actor)
+    ended = end_activations(found.activations.live().filter(identifier=identifier), actor=actor)
     added = _add(BlockListEntry(kind=BlockListEntry.Kind.IDENTIFIER, value=identifier, reason=reason), actor)
     return bool(ended) or added
 

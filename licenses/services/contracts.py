@@ -1,18 +1,17 @@
 """Contracts: the right of a third party to make license keys of a product, and how many of them may exist."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from licenses.codes import Code, Refused
 from licenses.events import Kind, event, record, record_many
 from licenses.models import Activation, Actor, ApiKey, AuditEvent, Contract, LicenseKey, Product
+from licenses.services.activations import end_activations
 from licenses.services.records import delete_record, save_record
 
 RULES = {  # the protocol's words, in its order
@@ -50,19 +49,6 @@ class Terms:
 
 
 NAMES = {"product": "product_id"}  # fields that the protocol calls otherwise
-
-
-def list_contracts(*, page: int, items_per_page: int) -> list[Contract]:
-    """One page of all contracts, oldest first, each with its `license_keys_count`."""
-    first = (page - 1) * items_per_page
-    return list(with_count(Contract.objects.order_by("pk"))[first : first + items_per_page])
-
-
-def with_count(contracts: QuerySet[Contract]) -> QuerySet[Contract]:
-    """Contracts with `license_keys_count`, exact: a subquery on the partial index, for the rows of the page alone."""
-    under_it = LicenseKey.objects.filter(contract=OuterRef("pk")).order_by().values("contract")
-    count = Subquery(under_it.annotate(count=Count("pk")).values("count"), output_field=IntegerField())
-    return contracts.annotate(license_keys_count=Coalesce(count, 0))
 
 
 def create_contract(*, terms: Terms, created_by: ApiKey, actor: Actor) -> Contract:
@@ -160,7 +146,8 @@ def block_license_keys(*, contract: Contract, actor: Actor) -> int:
             event(Kind.LICENSE_KEY_BLOCKED, found, actor=actor, before={"status": found.status}, after=after)
             for found in batch
         )
-        _end_activations(batch, actor=actor)
+        live = Activation.objects.live().filter(license_key__in=batch).select_related("license_key")
+        end_activations(live.order_by("pk"), actor=actor)
         count += len(batch)
     if count:
         record(Kind.CONTRACT_UPDATED, contract, actor=actor, after={"license_keys_blocked": count})
@@ -172,7 +159,7 @@ def lock_contract(contract_id: str) -> Contract:
 
     A number is an id and nothing else: the contract key of another contract must not be taken for it.
     """
-    rows = Contract.objects.select_for_update(of=("self",)).select_related("product")
+    rows = Contract.objects.select_for_update()  # without joins, as in lookup
     if contract_id.isascii() and contract_id.isdecimal():
         found = rows.filter(pk=int(contract_id)).first() if len(contract_id) <= MAX_ID_DIGITS else None
     else:
@@ -247,17 +234,4 @@ def _revoke_api_keys(contract: Contract, *, actor: Actor) -> None:
             after=after,
         )
         for api_key in bound
-    )
-
-
-def _end_activations(license_keys: Iterable[LicenseKey], *, actor: Actor) -> None:
-    """End every activation of these locked license keys, in one statement."""
-    by_pk = {found.pk: found for found in license_keys}
-    live = list(Activation.objects.live().filter(license_key__in=by_pk).order_by("pk"))
-    Activation.objects.filter(pk__in=[row.pk for row in live]).update(deactivated_at=timezone.now())
-    record_many(
-        event(
-            Kind.ACTIVATION_DEACTIVATED, by_pk[row.license_key_id], actor=actor, before={"identifier": row.identifier}
-        )
-        for row in live
     )

@@ -11,6 +11,7 @@ import logging
 import uuid
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -26,6 +27,8 @@ from licenses.models import Actor, LicenseKey, Product
 from licenses.services import outgoing
 from licenses.services.generators import generator_of
 from licenses.services.license_keys import assign_license_key, create_license_key
+from licenses.services.retries import retried
+from licenses.services.throttles import network_of, take
 
 logger = logging.getLogger(__name__)
 
@@ -51,13 +54,14 @@ def add_purchase_code(*, license_key: str, owner_email: str = "", actor: Actor) 
         return None
     if LicenseKey.objects.filter(license_key=license_key).exists():
         return None
-    sale = _find_sale(license_key, caller=actor.address or actor.name)
+    sale = _find_sale(license_key, caller=network_of(actor.address or actor.name))
     product = _envato_products().filter(external_reference=sale.item_id).order_by("pk").first() if sale else None
     if sale is None or product is None:
         _remember(_cache_name(license_key), UNKNOWN_FOR)
         return None
     try:
-        return _add(product, license_key, owner_name=sale.buyer, owner_email=owner_email, actor=actor)
+        owner = {"owner_name": sale.buyer, "owner_email": owner_email}
+        return retried(partial(_add, product, license_key, **owner, actor=actor))
     except (IntegrityError, ValidationError):  # another call has added it just now
         return LicenseKey.objects.filter(license_key=license_key).first()
 
@@ -149,12 +153,7 @@ def _remember(name: str, duration: timedelta) -> None:
 
 def _may_ask(caller: str) -> bool:
     """Who guesses uses up a share of his own first, so that others' purchases are still looked up."""
-    digest = hashlib.sha256(caller.encode()).hexdigest()
-    return _count(f"envato-asked-{digest}") <= LOOK_UPS_A_CALLER and _count("envato-asked") <= LOOK_UPS_A_MINUTE
-
-
-def _count(name: str) -> int:
-    with suppress(Exception):
-        cache.add(name, 0, 60)
-        return cache.incr(name)
-    return 0
+    of_caller, of_all = LOOK_UPS_A_CALLER, LOOK_UPS_A_MINUTE
+    if take(f"envato {caller}", burst=of_caller, per_minute=of_caller):
+        return False
+    return not take("envato", burst=of_all, per_minute=of_all)

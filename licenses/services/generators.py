@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 
 from licenses.codes import Code, Refused
@@ -43,16 +42,17 @@ def find_generator(text: str, *, product: Product | None = None) -> Generator:
     return found
 
 
-def list_generators(*, product_id: str, page: int, items_per_page: int) -> QuerySet[Generator]:
-    """One page of the generators of all products that are not deleted, or of the named one; none if there is no such.
+def generator_for(product: Product, named: str = "") -> Generator | None:
+    """The product's generator with this id (refuses 806 when there is none); without an id its own, if any."""
+    return find_generator(named, product=product) if named else generator_of(product)
 
-    Inactive ones are among them. `page` counts from 1.
-    """
-    found = Generator.objects.filter(product__in=Product.objects.offered()).order_by("pk")
-    if product_id:
-        product = Product.objects.named(product_id)
-        found = found.filter(product=product.pk if product else None)
-    return found[(page - 1) * items_per_page : page * items_per_page]
+
+def require_generator(product: Product, named: str = "") -> Generator:
+    """As `generator_for`; refuses 806 also when the product has none."""
+    found = generator_for(product, named)
+    if found is None:
+        raise Refused(Code.GENERATOR_NOT_FOUND, product_id=product.pk)
+    return found
 
 
 @transaction.atomic

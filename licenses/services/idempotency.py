@@ -41,9 +41,9 @@ def answer_once(*, api_key: ApiKey, idempotency_key: str, request_digest: str, p
 def _claim(api_key: ApiKey, idempotency_key: str, request_digest: str) -> IdempotencyRecord:
     """A new record that nobody else can make until this transaction ends, or the one that is there."""
     named = IdempotencyRecord.objects.filter(api_key=api_key, idempotency_key=idempotency_key)
-    named.filter(created_at__lte=timezone.now() - KEPT_FOR).delete()
     _limit_waiting(WAIT)
     try:
+        named.filter(created_at__lte=timezone.now() - KEPT_FOR).delete()
         with transaction.atomic():
             return IdempotencyRecord.objects.create(
                 api_key=api_key, idempotency_key=idempotency_key, request_digest=request_digest

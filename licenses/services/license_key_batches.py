@@ -27,7 +27,8 @@ ATTEMPTS = range(20)  # many calls with the same texts at once: each fails only 
 class NewLicenseKey:
     """One license key to create. An empty text is drawn: by the generator if one is given, else by the portal.
 
-    Limit and validity in days are the generator's where they are None. Owners without an e-mail address are different
+    Limit and validity in days are the generator's where they are None. Without a status one whose owner is named is
+    assigned, any other available. Owners without an e-mail address are different
     people unless they have the same name and the same `buyer`.
     """
 
@@ -39,14 +40,22 @@ class NewLicenseKey:
     buyer: int = 0
     activation_limit: int | None = None
     validity_days: int | None = None
-    status: str = Status.AVAILABLE
+    status: str = ""
     assigned_at: datetime | None = None
+
+    @property
+    def names_owner(self) -> bool:
+        return bool(self.owner_name or self.owner_email)
+
+    @property
+    def final_status(self) -> str:
+        return self.status or (Status.ASSIGNED if self.names_owner else Status.AVAILABLE)
 
     @property
     def is_owned(self) -> bool:
         """An assigned one always is; a blocked one if anything is said about it, as it may have been assigned."""
-        said = self.owner_name or self.owner_email or self.assigned_at
-        return self.status == Status.ASSIGNED or (self.status == Status.BLOCKED and bool(said))
+        said = self.names_owner or bool(self.assigned_at)
+        return self.final_status == Status.ASSIGNED or (self.final_status == Status.BLOCKED and said)
 
 
 class Created(NamedTuple):
@@ -111,7 +120,7 @@ def _license_key(row: NewLicenseKey, owner: Owner | None, now: datetime) -> Lice
     made = LicenseKey(
         product=row.product,
         license_key=row.license_key,
-        status=row.status,
+        status=row.final_status,
         owner=owner,
         activation_limit=limit if row.activation_limit is None else row.activation_limit,
         validity_days=days if row.validity_days is None else row.validity_days,

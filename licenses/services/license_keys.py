@@ -234,7 +234,7 @@ def _store(found: LicenseKey, changes: dict[str, Any], *, kind: Kind, actor: Act
     found.save(update_fields=[*changes, "updated_at"])
     record(kind, found, actor=actor, before=_as_json(before), after=_as_json(changes))
     if "status" in changes and not found.is_assigned:
-        end_activations(list(found.activations.live()), of=found, actor=actor)
+        end_activations(found.activations.live(), actor=actor)
 
 
 def _set(found: LicenseKey, changes: dict[str, Any]) -> None:

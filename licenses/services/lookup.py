@@ -1,7 +1,14 @@
 """The gate that every call about a license key passes, in the order of the protocol (D4): 210, 201, 203, 204, 205.
 
 Rows are locked in this order, so that no two calls wait for each other: the answer of an Idempotency-Key, product,
-contract, license keys by their number, then what belongs to them; owners last.
+contract, license keys by their number, then what belongs to them and API keys; owners by their address, and last the
+license keys that are new, by their text. Who stores a reference to a row shares a lock on that row when it commits, at
+the end of all order: what is locked to be changed before others are waited for is locked with `no_key`, which lets
+references through. What loses all the same is done again by the door (`retries.retried`).
+
+Beside this order, because no call locks both: signing keys (the oldest row of a product's, or of the global ones, is
+locked for all of them) and accounts of staff (by their number). The end of the audit chain is locked alone, after the
+commit. So is the count of a throttle, except of a wrong guess under an Idempotency-Key: then after everything else.
 """
 
 from typing import Any
@@ -29,13 +36,12 @@ def find_license_key(license_key: str) -> LicenseKey:
 
 
 def lock_license_key(license_key: str, *, or_refuse: Code = Code.LICENSE_KEY_INVALID) -> LicenseKey:
-    """As `find_license_key`, with the row locked until the transaction ends: whoever changes a key locks it first."""
-    found = (
-        LicenseKey.objects.select_for_update(of=("self",))
-        .select_related("product", "owner")
-        .filter(license_key=license_key)
-        .first()
-    )
+    """As `find_license_key`, with the row locked until the transaction ends: whoever changes a key locks it first.
+
+    Product and owner are read when they are asked for. In one statement with the lock they would be those from before
+    it waited: PostgreSQL reads again what it locks and nothing else, and a row that no longer fits the join is gone.
+    """
+    found = LicenseKey.objects.select_for_update().filter(license_key=license_key).first()
     if found is None:
         raise Refused(or_refuse)
     return found

@@ -1,7 +1,8 @@
-"""Calls to addresses that somebody else has named, a shop for example (S30).
+"""The portal's one way to call somebody (S30): what another has named, a shop for example, and what the operator has.
 
 The name is resolved once, every address it has must be public, and the connection goes to the address that was checked:
-a name that answers differently the next time changes nothing. No redirects, no proxies, no compression, and an end to
+a name that answers differently the next time changes nothing. What the operator has named in the environment may be a
+private address too; every other limit holds for it as well. No redirects, no proxies, no compression, and an end to
 the time and to the size of an answer. `http.client` on a socket of our own, because nothing else there resolves names,
 and because it logs no URL: a webhook's is a secret.
 """
@@ -67,14 +68,14 @@ class Target(NamedTuple):
     path: str
 
 
-def post(url: str, *, body: bytes, headers: Mapping[str, str]) -> Response:
+def post(url: str, *, body: bytes, headers: Mapping[str, str], named_by_operator: bool = False) -> Response:
     """POST to the URL; raises NotSent or Uncertain when there is no answer."""
-    return _call("POST", url, body, headers)
+    return _call("POST", url, body, headers, may_be_private=named_by_operator)
 
 
-def get(url: str, *, headers: Mapping[str, str]) -> Response:
+def get(url: str, *, headers: Mapping[str, str], named_by_operator: bool = False) -> Response:
     """GET the URL; raises NotSent or Uncertain when there is no answer."""
-    return _call("GET", url, None, headers)
+    return _call("GET", url, None, headers, may_be_private=named_by_operator)
 
 
 def problem_with(url: str) -> str:
@@ -100,10 +101,11 @@ def is_allowed(address: Address) -> bool:
     return address.is_global and (address.version == 4 or address in PUBLIC_6)  # noqa: PLR2004
 
 
-def _call(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Response:
+def _call(method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, may_be_private: bool) -> Response:
     ends_at = time.monotonic() + TIME_LIMIT
     target = _parse(url)
-    connection = _connect(target, _resolve(target, ends_at), ends_at)
+    addresses = _resolve(target, ends_at)
+    connection = _connect(target, addresses if may_be_private else _check(addresses), ends_at)
     try:
         with _cut_off(connection, ends_at):
             return _exchange(connection, method, target, body, headers)
@@ -134,7 +136,7 @@ def _parse(url: str) -> Target:
 
 
 def _resolve(target: Target, ends_at: float) -> list[SocketAddress]:
-    """The addresses of the name, all of them allowed. In a thread: the system's resolver knows no time limit."""
+    """The addresses of the name. In a thread: the system's resolver knows no time limit."""
     found: SimpleQueue[list[SocketAddress] | None] = SimpleQueue()
 
     def look_up() -> None:
@@ -150,7 +152,7 @@ def _resolve(target: Target, ends_at: float) -> list[SocketAddress]:
         addresses = None
     if not addresses:
         raise NotSent("The name of the host could not be resolved.")
-    return _check(addresses)
+    return addresses
 
 
 def _look_up(target: Target, flags: int) -> list[SocketAddress]:

@@ -67,9 +67,12 @@ def _create_missing(owners: list[Owner], *, actor: Actor) -> dict[str, Owner]:
 
 
 def _fill_in_names(names: dict[int, str], *, actor: Actor) -> None:
-    """Name the owners with these numbers who have no name. Locked in order: two bulk runs never wait for each other."""
+    """Name the owners with these numbers who have no name. Locked in order: two bulk runs never wait for each other.
+
+    `no_key` lets others refer to them meanwhile.
+    """
     numbers = [number for number, name in names.items() if name]
-    nameless = Owner.objects.select_for_update().filter(pk__in=numbers, name="").order_by("pk")
+    nameless = Owner.objects.select_for_update(no_key=True).filter(pk__in=numbers, name="").order_by("pk")
     for owner in nameless if numbers else ():
         _fill_in_name(owner, names[owner.pk], actor=actor)
 

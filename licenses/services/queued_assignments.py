@@ -10,19 +10,21 @@ import secrets
 import time
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from django.db import InterfaceError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from licenses import signing
 from licenses.codes import Code, Refused
 from licenses.events import Kind, record
-from licenses.models import Actor, Door, Generator, Product, QueuedAssignment
-from licenses.services.deliveries import deliver
-from licenses.services.generators import find_generator, generator_of
+from licenses.models import Actor, Door, Product, QueuedAssignment
+from licenses.services.deliveries import Delivery, deliver
+from licenses.services.generators import find_generator, require_generator
 from licenses.services.random_assignment import assign_from_stock_or_generate
+from licenses.services.retries import retried, why_lost
 from licenses.services.shapes import assigned_rows
 from licenses.services.signing_keys import signer_for
 
@@ -59,7 +61,7 @@ def queue_assignment(
     `wanted`: quantity, owner_name, owner_email, identifier and webhook_url, which `outgoing.problem_with` has passed.
     Two requests alike are two requests: a shop sends one for each item of an order.
     """
-    generator = _generator(product, generator_id) if generate else None
+    generator = require_generator(product, generator_id) if generate else None
     queued = QueuedAssignment.objects.create(
         product=product,
         generate=generate,
@@ -71,13 +73,6 @@ def queue_assignment(
     after = {"product": product.name, "quantity": queued.quantity, "identifier": queued.identifier}
     record(Kind.ASSIGNMENT_QUEUED, queued, actor=actor, after=after)
     return queued
-
-
-def _generator(product: Product, generator_id: str) -> Generator:
-    found = find_generator(generator_id, product=product) if generator_id else generator_of(product)
-    if found is None:
-        raise Refused(Code.GENERATOR_NOT_FOUND)
-    return found
 
 
 @transaction.atomic
@@ -97,16 +92,25 @@ def work_on_next(*, actor: Actor) -> tuple[QueuedAssignment, Step] | None:
     """Assign or deliver what is due longest and nobody else works on; None when nothing is. Not for a transaction."""
     if not due().exists():  # SQLite would let nobody else write for the answer "nothing"
         return None
-    with transaction.atomic():
-        queued = _claim()
-        if queued is None:
-            return None
-        if queued.state == State.QUEUED:
-            return queued, _assign(queued)
-        if queued.problem == BEING_SENT:
-            return queued, _close(queued, State.UNCERTAIN, LOST_WORKER, actor=actor)
-        _announce(queued)
-    return queued, _deliver(queued, actor=actor)
+    queued, step = retried(partial(_begin, actor=actor))
+    if queued is None or step:
+        return (queued, step) if queued and step else None
+    delivery = deliver(queued.webhook_url, queued.envelope)
+    return queued, retried(partial(_note, queued, delivery, actor=actor))
+
+
+@transaction.atomic
+def _begin(*, actor: Actor) -> tuple[QueuedAssignment | None, Step | None]:
+    """What is due longest and what was done with it; no step: it is announced, and to be delivered now."""
+    queued = _claim()
+    if queued is None:
+        return None, None
+    if queued.state == State.QUEUED:
+        return queued, _assign(queued)
+    if queued.problem == BEING_SENT:
+        return queued, _close(queued, State.UNCERTAIN, LOST_WORKER, actor=actor)
+    _announce(queued)
+    return queued, None
 
 
 def due() -> QuerySet[QueuedAssignment]:
@@ -132,6 +136,8 @@ def _assign(queued: QueuedAssignment) -> Step:
     except InterfaceError:  # there is no connection left to say so
         raise
     except Exception as error:
+        if isinstance(error, OperationalError) and why_lost(error):  # tried again at once
+            raise
         logger.exception("Queued assignment %s could not be done", queued.pk)
         queued.attempts += 1
         queued.due_at = timezone.now() + max(AGAIN_AFTER_CRASH, delay_after(queued.attempts))
@@ -175,21 +181,21 @@ def _announce(queued: QueuedAssignment) -> None:
     queued.save(update_fields=["attempts", "problem", "due_at"])
 
 
-def _deliver(queued: QueuedAssignment, *, actor: Actor) -> Step:
-    delivery = deliver(queued.webhook_url, queued.envelope)
-    with transaction.atomic():
-        held = QueuedAssignment.objects.select_for_update().filter(pk=queued.pk, due_at=queued.due_at).first()
-        if held is None:  # staff have sent it again since
-            return Step.UNCERTAIN
-        if delivery.is_success:
-            return _close(held, State.DELIVERED, "", actor=actor)
-        if delivery.is_uncertain:
-            return _close(held, State.UNCERTAIN, delivery.problem, actor=actor)
-        if is_given_up(held.attempts):
-            return _close(held, State.FAILED, delivery.problem, actor=actor)
-        held.state, held.problem = State.DELIVERING, delivery.problem
-        held.due_at = timezone.now() + _spread(delay_after(held.attempts))
-        held.save(update_fields=["state", "problem", "due_at"])
+@transaction.atomic
+def _note(queued: QueuedAssignment, delivery: Delivery, *, actor: Actor) -> Step:
+    """Store what became of the delivery."""
+    held = QueuedAssignment.objects.select_for_update().filter(pk=queued.pk, due_at=queued.due_at).first()
+    if held is None:  # staff have sent it again since
+        return Step.UNCERTAIN
+    if delivery.is_success:
+        return _close(held, State.DELIVERED, "", actor=actor)
+    if delivery.is_uncertain:
+        return _close(held, State.UNCERTAIN, delivery.problem, actor=actor)
+    if is_given_up(held.attempts):
+        return _close(held, State.FAILED, delivery.problem, actor=actor)
+    held.state, held.problem = State.DELIVERING, delivery.problem
+    held.due_at = timezone.now() + _spread(delay_after(held.attempts))
+    held.save(update_fields=["state", "problem", "due_at"])
     return Step.PUT_OFF
 
 

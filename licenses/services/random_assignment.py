@@ -1,13 +1,14 @@
 """Random assignment: any available license keys of a product, or new ones, go to one owner."""
 
 import contextlib
+from functools import partial
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from licenses.codes import Code, Refused
 from licenses.models import Actor, Generator, LicenseKey, Product
-from licenses.services.generators import generate_with, generator_of
+from licenses.services.generators import generate_with, require_generator
 from licenses.services.license_keys import hand_over, store_handed_over
 from licenses.services.owners import find_or_create_owner
 
@@ -28,22 +29,19 @@ def assign_from_stock_or_generate(
     With `generate` all are new, made by `generator` or the product's own (806 when there is none), else they are the
     oldest in stock. Refuses 802 with `available_quantity` when there are too few.
     """
-    if generate:
-        keys = generate_with(generator=generator or _generator_of(product), quantity=quantity, actor=actor)
+    find_owner = partial(find_or_create_owner, name=owner_name, email=owner_email, actor=actor)
+    if generate:  # the owner first, as wherever new license keys are stored
+        generator = generator or require_generator(product)
+        owner = find_owner()
+        keys = generate_with(generator=generator, quantity=quantity, actor=actor)
     else:
         keys = _take_from_stock(product, quantity)
-    owner, now = find_or_create_owner(name=owner_name, email=owner_email, actor=actor), timezone.now()
+        owner = find_owner()
+    now = timezone.now()
     for found in keys:
         hand_over(found, to=owner, at=now)
     store_handed_over(keys, actor=actor)
     return sorted(keys, key=lambda found: found.pk)
-
-
-def _generator_of(product: Product) -> Generator:
-    found = generator_of(product)
-    if found is None:
-        raise Refused(Code.GENERATOR_NOT_FOUND, product_id=product.pk)
-    return found
 
 
 def _take_from_stock(product: Product, quantity: int) -> list[LicenseKey]:

@@ -51,9 +51,7 @@ def save_record(instance: models.Model, *, changed_fields: Sequence[str] = (), a
         return
     if not changed_fields:
         return
-    before = type(instance)._default_manager.select_for_update(of=("self",)).filter(pk=instance.pk).first()
-    if before is None:
-        raise ValidationError("It was deleted in the meantime.")
+    before = _locked(instance)
     instance.save(update_fields=[*changed_fields, *_stamps(instance)])
     _record(
         "updated", instance, actor=actor, before=_facts(before, changed_fields), after=_facts(instance, changed_fields)
@@ -62,7 +60,11 @@ def save_record(instance: models.Model, *, changed_fields: Sequence[str] = (), a
 
 @transaction.atomic
 def delete_record(instance: models.Model, *, actor: Actor) -> None:
-    """Delete a record of `NOUNS`; ValidationError when others need it."""
+    """Delete a record of `NOUNS`; ValidationError when others need it, or somebody else has deleted it.
+
+    Who refers to it shares its lock when that is committed, so nobody does between the question and the deletion.
+    """
+    _locked(instance)
     if is_used(instance):
         raise ValidationError(f"{instance} is needed by other records, so it stays.")
     before = _facts(instance)
@@ -77,6 +79,14 @@ def is_used(instance: models.Model) -> bool:
         for relation in instance._meta.related_objects
         if relation.on_delete is models.PROTECT
     )
+
+
+def _locked(instance: models.Model) -> models.Model:
+    """The row as it is stored now, and as it stays until the transaction ends."""
+    found = type(instance)._default_manager.select_for_update(of=("self",)).filter(pk=instance.pk).first()
+    if found is None:
+        raise ValidationError("It was deleted in the meantime.")
+    return found
 
 
 def _record(verb: str, instance: models.Model, *, actor: Actor, **facts: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -125,7 +126,7 @@ def generate_text() -> str:
 class NotGenerated(Refused):
     """Not all of the license keys that were asked for could be made, so none was. `reason` says why, to people."""
 
-    def __init__(self, code: Code, reason: str, *, product_id: int | None = None, **fields: object) -> None:
+    def __init__(self, code: Code, reason: str, *, product_id: int | None = None, **fields: Any) -> None:
         super().__init__(code, product_id=product_id, **fields)
         self.reason = reason
 

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from licenses.models import Actor, LicenseKey, Product, Release, TelemetryRecord
 
 MAX_TEXT, MAX_DATA, MAX_EXTRA = 255, 4096, 4096  # characters; the first is the size of the columns
 MAX_PRODUCT_ID = 2**63 - 1
-NO_PRODUCT = -1  # an id that no record has
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 UNREADABLE = "\ufffd"  # stands for what a database cannot hold and a page should not show
 
@@ -55,20 +53,6 @@ def store_telemetry(*, sent: Mapping[str, Any], actor: Actor) -> TelemetryRecord
         errors=errors,
         address=actor.address,
     )
-
-
-def list_telemetry(
-    *, product_id: str = "", page: int, items_per_page: int, **filters: Any
-) -> QuerySet[TelemetryRecord]:
-    """One page of the records, the oldest first. A filter that is empty or None is none; a product has three names."""
-    found = TelemetryRecord.objects.filter(
-        **{name: value for name, value in filters.items() if value not in ("", None)}
-    )
-    if product_id:
-        product = _product(product_id)
-        found = found.filter(product_id=product.pk if product else _number(product_id, or_else=NO_PRODUCT))
-    first = (page - 1) * items_per_page
-    return found.order_by("pk")[first : first + items_per_page]
 
 
 def as_text(value: Any, limit: int, *, lines: bool = False) -> str:
@@ -151,11 +135,11 @@ def _product(value: Any) -> Product | None:
     return Product.objects.named(text) if text else None
 
 
-def _number(value: Any, *, or_else: int | None = None) -> int | None:
+def _number(value: Any) -> int | None:
     """A product's id as it was sent, if the column can hold it."""
     text = as_text(value, MAX_TEXT)
     is_number = text.isascii() and text.isdecimal()
-    return int(text) if is_number and int(text) <= MAX_PRODUCT_ID else or_else
+    return int(text) if is_number and int(text) <= MAX_PRODUCT_ID else None
 
 
 def _version_exists(product: Product | None, version: str) -> bool:

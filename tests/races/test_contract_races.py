@@ -6,22 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from django.db import connection
 
-from licenses.models import AuditEvent, Contract, LicenseKey
-from tests.factories import ContractFactory, GeneratorFactory, LicenseKeyFactory, ProductFactory, api_key_text
-from tests.server import running_portal
+from licenses.models import ApiKey, AuditEvent, Contract, LicenseKey
+from licenses.services.contract_holders import generate_license_keys
+from tests.factories import ACTOR, ContractFactory, GeneratorFactory, LicenseKeyFactory, ProductFactory, api_key_text
+from tests.races.callers import HTTP_ROUNDS, ROUNDS, Job
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
 
 CALLERS = 50
-ROUNDS = 6 if connection.vendor == "postgresql" else 2
-
-
-@pytest.fixture
-def server(global_key):
-    with running_portal(workers=4, threads=4) as running:
-        yield running
+FEW = max(1, ROUNDS // 10)
 
 
 @pytest.fixture
@@ -34,33 +28,34 @@ def at_once(call: Callable[[int], int | str], numbers: Iterable[int]) -> Counter
         return Counter(pool.map(call, numbers))
 
 
-@pytest.mark.statement("S8")
-def test_exactly_the_quota_is_generated_and_then_refused(server, product):
-    api_key = api_key_text()
-    for _ in range(ROUNDS):
-        contract = ContractFactory(product=product, license_keys_quantity=10)
-        sent = {"contract_key": contract.contract_key, "quantity": "1"}
-        codes = at_once(lambda number, sent=sent: server.code("contracts/generate", api_key, **sent), range(50))
-        assert codes == {1300: 10, 1205: 40}
-        assert contract.license_keys.count() == 10
+def generate(api_key: ApiKey, contract_key: str, quantity: int) -> int:
+    generate_license_keys(api_key=api_key, contract_key=contract_key, quantity=quantity, actor=ACTOR)
+    return 1300
 
 
 @pytest.mark.statement("S8")
-def test_a_quantity_is_generated_as_a_whole_or_not_at_all(server, product):
-    api_key = api_key_text()
-    for _ in range(ROUNDS):
+@pytest.mark.parametrize(("quantity", "made", "refused"), [(1, 10, 40), (3, 3, 17)])
+def test_exactly_the_quota_is_generated_and_then_refused(server, callers, product, quantity, made, refused):
+    """A quantity is generated as a whole or not at all."""
+    text = api_key_text()
+    api_key = ApiKey.objects.from_text(text)
+    for round_number in range(ROUNDS):
         contract = ContractFactory(product=product, license_keys_quantity=10)
-        sent = {"contract_key": contract.contract_key, "quantity": "3"}
-        codes = at_once(lambda number, sent=sent: server.code("contracts/generate", api_key, **sent), range(20))
-        assert codes == {1300: 3, 1205: 17}
-        assert contract.license_keys.count() == 9
+        named = {"contract_key": contract.contract_key, "quantity": quantity}
+        if round_number < HTTP_ROUNDS:
+            call = partial(server.code, "contracts/generate", text, **named)
+            codes = at_once(lambda _, call=call: call(), range(made + refused))
+        else:
+            codes = callers.count([Job(generate, named | {"api_key": api_key})] * (made + refused))
+        assert codes == {1300: made, 1205: refused}
+        assert contract.license_keys.count() == made * quantity
 
 
 @pytest.mark.statement("S8")
 def test_the_quota_holds_while_license_keys_are_destroyed(server, product):
     """Every slot is given back once, however often a license key is destroyed."""
     api_key = api_key_text()
-    for _ in range(ROUNDS // 4 or 1):
+    for _ in range(FEW):
         contract = ContractFactory(product=product, license_keys_quantity=10)
         keys = LicenseKeyFactory.create_batch(10, product=product, contract=contract)
         named = {"contract_key": contract.contract_key}
@@ -75,7 +70,7 @@ def test_the_quota_holds_while_license_keys_are_destroyed(server, product):
 
 def test_50_creates_of_one_contract_are_one_contract(server, product):
     api_key, stranger = api_key_text(), api_key_text(name="Stranger")
-    for number in range(5):
+    for number in range(FEW):
         sent = {
             "contract_key": f"the-same-{number}",
             "contract_name": "Contract",
@@ -88,12 +83,12 @@ def test_50_creates_of_one_contract_are_one_contract(server, product):
         codes = at_once(lambda number, sent=sent: server.code("create-contract", api_key, **sent), range(50))
         assert codes == {841: 50}
         assert at_once(lambda number, sent=sent: server.code("create-contract", stranger, **sent), range(5)) == {825: 5}
-    assert Contract.objects.count() == AuditEvent.objects.filter(kind="contract.created").count() == 5
+    assert Contract.objects.count() == AuditEvent.objects.filter(kind="contract.created").count() == FEW
 
 
 def test_nothing_is_generated_under_a_contract_that_goes(server, product):
     api_key = api_key_text()
-    for _ in range(ROUNDS // 4 or 1):
+    for _ in range(FEW):
         contract = ContractFactory(product=product, license_keys_quantity=1000)
         named = {"contract_key": contract.contract_key, "quantity": "1"}
         work = [partial(server.code, "contracts/generate", api_key, **named) for _ in range(20)]

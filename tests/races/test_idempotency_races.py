@@ -29,9 +29,9 @@ def activate(server: Server, api_key: str, license_key: str, identifier: str, ke
     return server.request("POST", "/v1/activate", json=body, headers=headers).data
 
 
-def test_50_at_once_are_one_effect_and_50_equal_answers(global_key):
+def test_50_at_once_are_one_effect_and_50_equal_answers(server):
     api_key = api_key_text()
-    with running_portal(workers=4, threads=4) as server, ThreadPoolExecutor(50) as pool:
+    with ThreadPoolExecutor(50) as pool:
         for number in range(ROUNDS):
             key = LicenseKeyFactory(assigned=True, activation_limit=5)
             answers = set(

@@ -57,6 +57,20 @@ def test_a_text_is_created_once_and_the_others_count_a_duplicate():
     assert Owner.objects.count() == 1
 
 
+def test_owners_beyond_ascii_in_any_order_never_wait_for_each_other():
+    """Each batch makes the same new owners, half of them the other way round: without one order they would deadlock."""
+    product = ProductFactory()
+    for round_number in range(4):
+        emails = [f"ö{number}@{round_number}.example" for number in range(30)]
+        batches = [
+            [NewLicenseKey(product, f"{round_number}-{batch}-{email}", owner_email=email) for email in order]
+            for batch, order in enumerate([emails, emails[::-1]] * 4)
+        ]
+        answers = at_once(*(partial(create_license_keys, rows=rows, actor=ACTOR) for rows in batches))
+        assert answers == [Created(30, 0)] * 8
+    assert Owner.objects.count() == 4 * 30
+
+
 @pytest.mark.statement("S4")
 @pytest.mark.parametrize("status", ["blocked", "available"])
 def test_no_activation_survives_a_change_of_the_status(status):

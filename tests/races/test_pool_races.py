@@ -6,19 +6,16 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from licenses.codes import Refused
 from licenses.models import AuditEvent, LicenseKey, Owner, Product
-from tests.factories import GeneratorFactory, LicenseKeyFactory, ProductFactory, api_key_text
-from tests.server import Server, running_portal
+from licenses.services.random_assignment import assign_from_stock_or_generate
+from tests.factories import ACTOR, GeneratorFactory, LicenseKeyFactory, ProductFactory, api_key_text
+from tests.races.callers import HTTP_ROUNDS, ROUNDS, Job
+from tests.server import Server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
 
 CALLERS = 50
-
-
-@pytest.fixture
-def server(global_key):
-    with running_portal(workers=4, threads=4) as running:
-        yield running
 
 
 def rounds(number: int) -> int:
@@ -48,12 +45,25 @@ def texts(answers: list[dict[str, Any]]) -> list[str]:
     return [row["license_key"] for answer in answers if answer["code"] == 803 for row in answer["license_keys"]]
 
 
+def take(product: Product, number: int) -> dict[str, Any]:
+    """As the endpoint answers."""
+    owner = {"owner_email": f"buyer{number}@example.com", "actor": ACTOR}
+    try:
+        keys = assign_from_stock_or_generate(product=product, quantity=1, generate=False, **owner)
+    except Refused as refused:
+        return {"code": refused.code.value.number, **refused.fields}
+    return {"code": 803, "license_keys": [{"license_key": found.license_key} for found in keys]}
+
+
 @pytest.mark.statement("S5")
-def test_100_assignments_over_a_pool_of_60_hand_out_60_license_keys(server):
-    for _ in range(rounds(6)):
+def test_100_assignments_over_a_pool_of_60_hand_out_60_license_keys(server, callers):
+    for round_number in range(ROUNDS):
         product = ProductFactory()
         keys = stock_up(product)
-        answers = assign_at_once(server, 100, product_id=product.pk)
+        if round_number < HTTP_ROUNDS:
+            answers = assign_at_once(server, 100, product_id=product.pk)
+        else:
+            answers = callers([Job(take, {"product": product, "number": number}) for number in range(100)])
         handed_out = texts(answers)
         assert sorted(handed_out) == sorted(key.license_key for key in keys)
         refusals = [answer for answer in answers if answer["code"] != 803]
@@ -67,7 +77,7 @@ def test_100_assignments_over_a_pool_of_60_hand_out_60_license_keys(server):
 
 def test_assignments_of_several_take_all_or_nothing_and_never_wait_for_each_other(server):
     """Each wants 7 of 60, so that two that come short hold what the other waits for, unless they let go of it."""
-    for _ in range(rounds(4)):
+    for _ in range(rounds(2)):
         product = ProductFactory()
         stock_up(product)
         answers = assign_at_once(server, 40, product_id=product.pk, quantity=7)
@@ -79,7 +89,7 @@ def test_assignments_of_several_take_all_or_nothing_and_never_wait_for_each_othe
 
 def test_a_small_space_is_never_handed_out_twice(server):
     """Many draw the same texts at the same time: the constraint decides, the losers draw again."""
-    for _ in range(rounds(3)):
+    for _ in range(rounds(2)):
         fields = {"charset": "0123456789", "number_of_chunks": 1, "chunk_length": 2}
         generator = GeneratorFactory(method="chunk-system", prefix=f"{ProductFactory().pk}-", **fields)
         answers = assign_at_once(server, 60, product_id=generator.product_id, generate=1)

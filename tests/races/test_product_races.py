@@ -9,18 +9,11 @@ from django.db import connection
 
 from licenses.models import AuditEvent, Product
 from tests.factories import ProductFactory, api_key_text
-from tests.server import running_portal
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
 
 CALLERS = 20
-ROUNDS = 3 if connection.vendor == "postgresql" else 1
-
-
-@pytest.fixture
-def server(global_key):
-    with running_portal(workers=4, threads=4) as running:
-        yield running
+ROUNDS = 2 if connection.vendor == "postgresql" else 1
 
 
 def at_once(call: Callable[[int], int | str]) -> Counter[int | str]:

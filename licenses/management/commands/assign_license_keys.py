@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -12,6 +13,7 @@ from licenses.management.csv_files import CsvFile, Record, Reports, Seen
 from licenses.models import Assignment
 from licenses.services import assignments
 from licenses.services.assignments import Plan
+from licenses.services.retries import UNHURRIED, retried
 from licenses.services.rows import RequestedRow, RowOutcome
 
 FIELDS = ("license_key", "owner_email", "owner_name", "reference")
@@ -93,12 +95,11 @@ class Command(BulkCommand):
         earlier = assignments.count_done(self.assignment)
         with self.open_reports(file, options, suffix=".dry-run" if self.plan else "") as reports:
             if self.plan is None:
-                self.assignment = assignments.begin_assignment(
-                    digest=digest, source=file.path.name, rows_total=total, **memory
-                )
+                begin = partial(assignments.begin_assignment, digest=digest, source=file.path.name, rows_total=total)
+                self.assignment = retried(partial(begin, **memory), patience=UNHURRIED)
             self.run_batches(file, reports, total=total, batch_size=options["batch_size"])
             if self.plan is None and self.assignment:
-                assignments.finish_assignment(self.assignment)
+                retried(partial(assignments.finish_assignment, self.assignment), patience=UNHURRIED)
         self.say_how_it_went(reports, total, earlier)
 
     def read_row(self, record: Record, seen: Seen) -> RequestedRow:
@@ -116,7 +117,7 @@ class Command(BulkCommand):
         work: dict[str, Any] = {"product": self.product, "assignment": self.assignment, "named": self.named}
         if self.plan:
             return assignments.plan_batch(rows=rows, **work, plan=self.plan)
-        return assignments.assign_batch(rows=rows, **work, actor=self.actor)
+        return retried(partial(assignments.assign_batch, rows=rows, **work, actor=self.actor), patience=UNHURRIED)
 
     def refuse_second_license_keys(self, file: CsvFile) -> None:
         """A file nobody has seen whose rows were served before is most likely a corrected one: ask, do not guess."""

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from licenses.management.base import LARGEST_ID, PortalCommand, unusable, whole_number
 from licenses.models import Capability, Contract, Profile
+from licenses.models.api_keys import MOST_PER_MINUTE
 from licenses.services.api_keys import create_api_key
 
 LONGEST = 36_525  # days: a hundred years
@@ -23,6 +24,7 @@ class Command(PortalCommand):
   manage.py create_api_key "Desktop app" --capability verify --capability activate --capability deactivate
   manage.py create_api_key "PHP software" --capability verify --capability activate --profile sdk
   manage.py create_api_key "Reseller" --capability contracts/generate --capability contracts/get-info --contract 7
+  manage.py create_api_key "Web app" --capability verify --requests-per-minute 600 --wrong-keys-per-minute 0
   manage.py create_api_key "Operations" --all --expires-in-days 90
 
 capabilities:
@@ -61,6 +63,21 @@ capabilities:
             help="For the holder of this contract: the contracts/… endpoints then speak of it alone.",
         )
         parser.add_argument("--expires-in-days", type=whole_number(1, LONGEST), help="Without it: it does not expire.")
+        self.add_limits(parser)
+
+    def add_limits(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--requests-per-minute",
+            type=whole_number(0, MOST_PER_MINUTE),
+            help="How many calls it may make, from all addresses together; 0: any number. "
+            "Without it: API_KEY_REQUESTS_PER_MINUTE.",
+        )
+        parser.add_argument(
+            "--wrong-keys-per-minute",
+            type=whole_number(0, MOST_PER_MINUTE),
+            help="How many unknown license keys one address may try with it; 0: any number, for a shop whose customers "
+            "all come from its own address. Without it: WRONG_KEYS_PER_MINUTE.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         days = options["expires_in_days"]
@@ -71,6 +88,8 @@ capabilities:
             expires_at=timezone.now() + timedelta(days=days) if days else None,
             profile=options["profile"],
             contract=_find_contract(options["contract"]) if options["contract"] else None,
+            requests_per_minute=options["requests_per_minute"],
+            wrong_keys_per_minute=options["wrong_keys_per_minute"],
             actor=self.actor,
         )
         self.stdout.write(text)

@@ -15,6 +15,7 @@ from licenses.management.csv_files import create_private_file
 from licenses.models import LicenseKey, Product
 from licenses.models.license_keys import MAX_VALIDITY_DAYS
 from licenses.services.generators import find_generator, generate_with
+from licenses.services.retries import UNHURRIED, retried
 from licenses.services.stock import MAX_ACTIVATION_LIMIT, NotGenerated, generate_license_keys
 
 BATCH = 1_000  # license keys in one transaction
@@ -55,7 +56,8 @@ class Command(PortalCommand):
         with self.output(options["output"]) as file:
             while done < wanted:
                 try:
-                    keys = make(quantity=min(BATCH, wanted - done), actor=self.actor)
+                    batch = partial(make, quantity=min(BATCH, wanted - done), actor=self.actor)
+                    keys = retried(batch, patience=UNHURRIED)
                 except NotGenerated as refused:
                     before = f" The {done:,} printed before are in stock." if done else ""
                     raise unusable(f"{refused.reason}{before}") from refused

@@ -1,6 +1,7 @@
 """Bring license keys that exist elsewhere into the stock of a product."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -9,6 +10,7 @@ from licenses.management.base import find_product
 from licenses.management.bulk import BulkCommand
 from licenses.management.csv_files import Record, Seen
 from licenses.services import stock
+from licenses.services.retries import UNHURRIED, retried
 from licenses.services.rows import RowOutcome, shown
 from licenses.services.stock import ImportOutcome, StockRow
 
@@ -61,7 +63,8 @@ class Command(BulkCommand):
         return StockRow(record.line, **({"license_key": ""} | filled_in))  # an empty cell means the default
 
     def process(self, rows: Sequence[StockRow]) -> list[RowOutcome[StockRow]]:
-        return stock.import_batch(rows=rows, product=self.product, actor=self.actor)
+        work = partial(stock.import_batch, rows=rows, product=self.product, actor=self.actor)
+        return retried(work, patience=UNHURRIED)
 
 
 def number_problem(record: Record) -> str:

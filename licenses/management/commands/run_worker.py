@@ -14,6 +14,8 @@ from licenses.management.base import PortalCommand
 from licenses.management.bulk import stop_requests
 from licenses.services.idempotency import forget_old_answers
 from licenses.services.queued_assignments import work_on_next
+from licenses.services.staff import forget_ended_sessions
+from licenses.services.throttles import forget_empty_buckets
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +73,8 @@ class Command(PortalCommand):
         if not must_stop() and time.monotonic() - self.tidied_at >= TIDY_EVERY.total_seconds():
             self.tidied_at = time.monotonic()
             forget_old_answers()
+            forget_empty_buckets()
+            forget_ended_sessions()
 
 
 def wait(seconds: float, must_stop: Callable[[], bool]) -> None:
