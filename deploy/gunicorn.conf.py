@@ -57,7 +57,15 @@ def when_ready(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Ctrl-C finishes the running requests too. It reaches every process of a terminal at once; gunicorn's own handler
+    """What gunicorn itself refuses is answered sealed: a process has loaded the portal by now, and gunicorn looks its
+    function up each time.
+
+    Ctrl-C finishes the running requests too. It reaches every process of a terminal at once; gunicorn's own handler
     for it, interrupted by the master's signal, waits for a lock that it holds itself, until it is killed."""
+    from gunicorn import util
+
+    from licensing_portal.unreadable import write_error
+
+    util.write_error = write_error
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGQUIT, worker.handle_exit)

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-import urllib3
-
+from licenses.services import outgoing
 from licensing_portal import environment as var
 from licensing_portal import quickstart
 
@@ -103,8 +103,8 @@ def set_stage(folder: Path) -> dict[str, str]:
 def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
-        with suppress(urllib3.exceptions.HTTPError):
-            if urllib3.request("GET", f"{url}/readyz", retries=False, timeout=5).status == 200:  # noqa: PLR2004
+        with suppress(outgoing.NotSent, outgoing.Uncertain):
+            if outgoing.get(f"{url}/readyz", headers={}, named_by_operator=True).is_success:
                 return url
         time.sleep(0.1)
     raise SystemExit(f"The portal did not start:\n{log.read_text()}")
@@ -125,17 +125,18 @@ def play(url: str, values: Mapping[str, str], folder: Path) -> int:
     return wrong
 
 
-def send(method: str, url: str, fields: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
-    """A form POST, as shops send it, or a GET with a query; on a connection of its own."""
-    with urllib3.PoolManager(retries=False, timeout=30) as pool:
-        if method == "POST":
-            return pool.request(method, url, fields=fields, encode_multipart=False)
-        return pool.request(method, url, fields=fields)
+def send(method: str, url: str, fields: Mapping[str, str]) -> outgoing.Response:
+    """A form POST, as shops send it, or a GET with a query."""
+    form = urlencode(fields)
+    if method == "GET":
+        return outgoing.get(f"{url}?{form}", headers={}, named_by_operator=True)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return outgoing.post(url, body=form.encode(), headers=headers, named_by_operator=True)
 
 
-def find_problems(example: Mapping[str, Any], http: urllib3.BaseHTTPResponse, folder: Path) -> Iterator[str]:
+def find_problems(example: Mapping[str, Any], http: outgoing.Response, folder: Path) -> Iterator[str]:
     """Each way in which the answer is not the documented one."""
-    envelope = http.json()
+    envelope = json.loads(http.body)
     if http.status != example["http_status"]:
         yield f"HTTP status {http.status}, not {example['http_status']}"
     if list(envelope) != ENVELOPE:

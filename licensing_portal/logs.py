@@ -4,26 +4,29 @@ import logging
 import re
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http.multipartparser import MultiPartParserError
 
+REFUSALS = (PermissionDenied, SuspiciousOperation, BadRequest, MultiPartParserError)
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 # Each pattern takes time in proportion to the text, or nearly so: a caller decides what a path looks like
 _NAMES = (
     r"(?<![A-Za-z])(api[_-]?key|license[_-]?keys?|entitlement[_-]?key|secret[_-]?key|vault[_-]?keys"
-    r"|password\d?|passwd|token|secret|sessionid|csrftoken|csrfmiddlewaretoken)"
+    r"|password\d?|passwd|passphrase|token|secret|sessionid|csrftoken|csrfmiddlewaretoken)"
 )
 _IS = r"(\\?[\"']?\s*[=:]\s*)"
 _SECRETS = (
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), "***"),
-    # PostgreSQL quotes rows: `Key (license_key)=(…) already exists.` and `Failing row contains (…).`
-    (re.compile(r"(Key \(.{0,300}?\)=\().*?(\) (?=already|is |conflicts))", re.DOTALL), r"\1***\2"),
-    (re.compile(r"(Failing row contains \().*?(\)\.(?=\s|\\n|$))", re.DOTALL), r"\1***\2"),
+    (re.compile(r"-----BEGIN[A-Z +]+PRIVATE.KEY-----.*?(-----END[A-Z +]+PRIVATE.KEY-----|$)", re.DOTALL), "***"),
+    # PostgreSQL quotes rows: `Key (license_key)=(…) already exists.` and `Failing row contains (…).` What never ends is
+    # taken whole: a path full of such beginnings would otherwise be read to its end from each of them
+    (re.compile(r"(Key \(.{0,300}?\)=\().*?(\) (?=already|is |conflicts)|$)", re.DOTALL), r"\1***\2"),
+    (re.compile(r"(Failing row contains \().*?(\)\.(?=\s|\\n|$)|$)", re.DOTALL), r"\1***\2"),
     (re.compile(r"(?i)\b(bearer|authorization\W{1,5}basic)\s+[\w.~+/=-]+"), r"\1 ***"),
     (re.compile(r"(://[^\s:/@]*:)[^\s@]{1,256}@"), r"\1***@"),  # the password of a database URL
     (re.compile(r"\?[^\s=?]*=\S*"), "?***"),  # the query of a URL: staff search for license keys
     (re.compile(rf"(?i){_NAMES}{_IS}b?(\\?[\"'])(?:(?!\3).)*\3"), r"\1\2\3***\3"),
-    (re.compile(rf"(?i){_NAMES}{_IS}\[[^\]]*\]"), r"\1\2[***]"),
+    (re.compile(rf"(?i){_NAMES}{_IS}\[[^\]]*(?:\]|$)"), r"\1\2[***]"),
     (re.compile(rf"(?i){_NAMES}{_IS}[^\s&,;}})]+"), r"\1\2***"),
     (re.compile(r"\blp_[A-Za-z0-9_-]{20,}"), "lp_***"),
     # Clients put keys into these paths, and keys may hold spaces
@@ -51,10 +54,10 @@ class ScrubbingFormatter(logging.Formatter):
 
 
 class DeniedInOneLine(logging.Filter):
-    """Django adds a traceback to each page that it refuses (403), which is no defect and anybody can ask for."""
+    """Django adds a traceback to each page that it refuses (400, 403), which is no defect and anybody can ask for."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], PermissionDenied):
+        if record.exc_info and isinstance(record.exc_info[1], REFUSALS):
             record.exc_info = None
         return True
 

@@ -89,9 +89,11 @@ def prepare(data_dir: Path) -> None:
 
 
 def make_secrets(data_dir: Path) -> None:
-    """SECRET_KEY and VAULT_KEYS, made once and kept; none is made that a variable gives already."""
+    """SECRET_KEY, VAULT_KEYS and what a first run is like, made once; none is made that a variable gives already."""
     var.read_files(BASE_DIR)
     made = {"SECRET_KEY": secrets.token_urlsafe(50), "VAULT_KEYS": Fernet.generate_key().decode()}
+    if not (data_dir / var.SECRETS_FILE).exists():
+        made["SECOND_FACTOR_REQUIRED"] = "nobody"  # so that the first log-in needs nothing but the password
     missing = {name: value for name, value in made.items() if name not in var.env.ENVIRON}
     if missing:
         path = data_dir / var.SECRETS_FILE
@@ -163,6 +165,7 @@ def first_welcome(url: str, data_dir: Path) -> None:
 
     They are shown before the transaction ends: what nobody saw because the run was interrupted is not kept either.
     """
+    from django.conf import settings
     from django.contrib.auth import get_user_model
 
     from licenses.api.urls import ENDPOINTS
@@ -179,6 +182,8 @@ def first_welcome(url: str, data_dir: Path) -> None:
     )
     say(f"  user      {STAFF}\n  password  {password}\n  API key   {text}")
     say(f"Keep them: they are shown this once. A new password: {manage(data_dir, 'changepassword', STAFF)}")
+    if settings.SECOND_FACTOR_REQUIRED == "nobody":
+        say("Signing in takes no second factor yet; before others use the portal, see docs/staff.md.")
     spare = catalogue.spare_license_key()
     signing_key = SigningKey.objects.signing_for(spare.product_id) if spare else None
     if spare and signing_key:

@@ -101,6 +101,9 @@ def build() -> Wsgi:
     from django.conf import settings
     from django.core.management import call_command
 
+    from licensing_portal.statements import limit_statements
+
+    limit_statements()
     # Refuses to serve what it cannot sign, warns of variables it ignores; that there are no issues is no news
     call_command("check", deploy=True, databases=["default"], tags=["signing", "settings"], stdout=io.StringIO())
     return with_readable_bodies(django_application, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

@@ -53,6 +53,8 @@ def line(message: str, *args: object, exc_info=None) -> str:
         "lp_1c960de5" + PLAIN * 3,
         f"-----BEGIN PRIVATE KEY-----\n{PLAIN}\n-----END PRIVATE KEY-----",
         f"-----BEGIN RSA PRIVATE KEY-----\n{PLAIN}",
+        f"pem=-----BEGIN+ENCRYPTED+PRIVATE+KEY-----%0D%0A{PLAIN}%0D%0A-----END+ENCRYPTED+PRIVATE+KEY-----",
+        f"'passphrase': '{PLAIN}'",
     ],
 )
 def test_it_scrubs(text):
@@ -82,7 +84,18 @@ def test_it_scrubs_any_value_of_a_form(value):
 
 
 @pytest.mark.parametrize(
-    "piece", ["/", "?", "license_key=", "Key (", "://a:", '"api_key": "', "Failing row contains ("]
+    "piece",
+    [
+        "/",
+        "?",
+        "license_key=",
+        "license_key=[",
+        "Key (",
+        "Key (a)=(",
+        "://a:",
+        '"api_key": "',
+        "Failing row contains (",
+    ],
 )
 def test_a_hostile_path_costs_no_time(piece):
     text = (piece * 9000)[:9000]

@@ -1,11 +1,15 @@
 """S30: calls to addresses that somebody else has named reach nothing that is not public, and end in time."""
 
+import ast
+import re
 import socket
 import ssl
 import struct
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -19,6 +23,7 @@ from tests.server import free_port
 from tests.stand_ins import drip, raw_server, read_request, receiving
 
 pytestmark = pytest.mark.statement("S30")
+ROOT = Path(__file__).resolve().parent.parent
 
 PUBLIC, OTHER_PUBLIC = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 
@@ -315,6 +320,39 @@ def test_it_waits_for_no_answer_longer_than_the_limit(allowed, monkeypatch):
             assert 0.4 < time.monotonic() - started < 1.5
 
 
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "endless"),
+    [
+        (b"", b"X-More: " + b"x" * 100 + b"\r\n"),
+        (b"X-Long: ", b"x" * 1000),
+        (CHUNKED, b"ffffffffffffffff;"),
+        (CHUNKED, b"1" * 1000),
+    ],
+    ids=["headers", "a header", "a chunk's parameters", "a chunk's length"],
+)
+def test_a_head_or_a_chunk_without_an_end_is_not_read_to_it(allowed, monkeypatch, first, endless):
+    monkeypatch.setattr(outgoing, "TIME_LIMIT", 2)
+    sent = 0
+
+    def serve(connection):
+        nonlocal sent
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + first)
+        while sent < 100_000_000:
+            connection.sendall(endless)
+            sent += len(endless)
+
+    with raw_server(serve) as server:
+        started = time.monotonic()
+        with suppress(Uncertain):
+            assert post(server.url).body == b""
+        assert time.monotonic() - started < 2.5
+    assert sent < 50_000_000
+
+
 def test_a_slow_body_ends_at_the_limit(allowed, monkeypatch):
     monkeypatch.setattr(outgoing, "TIME_LIMIT", 0.5)
 
@@ -419,3 +457,58 @@ def test_a_server_without_tls_has_got_nothing(allowed, receiver):
     with pytest.raises(NotSent, match="TLS"):
         post(f"https://127.0.0.1:{receiver.port}/")
     assert receiver.received == []
+
+
+# What the operator has named in the environment, and who else calls
+
+
+def test_what_the_operator_has_named_may_be_private_and_no_more(names, connected, receiver, monkeypatch):
+    names["licenses.internal"] = [["127.0.0.1"]]
+    url = f"http://licenses.internal:{receiver.port}/hook"
+    assert outgoing.post(url, body=b"{}", headers={}, named_by_operator=True).status == 200
+    with pytest.raises(NotSent):
+        outgoing.post(url, body=b"{}", headers={})
+    receiver.answers(302, Location="http://169.254.169.254/latest/meta-data/")
+    assert outgoing.get(url, headers={}, named_by_operator=True).status == 302
+    receiver.answers(200, b"x" * 100_000)
+    assert len(outgoing.get(url, headers={}, named_by_operator=True).body) == 64 * 1024
+    assert set(connected) == {"127.0.0.1"}
+    for url in ("file:///etc/passwd", "ftp://licenses.internal/", "http://user:password@licenses.internal/"):
+        with pytest.raises(NotSent):
+            outgoing.get(url, headers={}, named_by_operator=True)
+
+
+NETWORK = re.compile(
+    r"(socket|ssl|http\.client|urllib\.request|urllib3|requests|httpx|aiohttp|ftplib|smtplib|asyncio)(\.|$)"
+)
+CALLERS = {  # who may import what talks to the network, and why
+    "licenses/services/outgoing.py": "the one guarded client",
+    "licenses/services/installation.py": "this host's name, socket.gethostname()",
+    "licensing_portal/staff/single_sign_on.py": "what `requests` raises when the identity provider is away; no call",
+    "licensing_portal/quickstart.py": "whether the port to listen on is free",
+    "licensing_portal/demo.py": "a free port to listen on",
+    "deploy/gunicorn.conf.py": "an option of the socket that it listens on",
+}
+
+
+def names_imported(path: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def test_nobody_else_talks_to_the_network():
+    """Of our own code; django-allauth asks the operator's identity provider with `requests`, where one is set."""
+    found = {
+        str(path.relative_to(ROOT))
+        for folder in ("licenses", "licensing_portal", "settings_api", "deploy")
+        for path in (ROOT / folder).rglob("*.py")
+        if any(NETWORK.match(name) for name in names_imported(path))
+    }
+    assert found == set(CALLERS)
+    calls = re.compile(r"socket\.(?:socket|create_connection|getaddrinfo)\(|urlopen\(")
+    calling = [name for name in found if calls.search((ROOT / name).read_text())]
+    assert calling == ["licenses/services/outgoing.py"]

@@ -1,6 +1,7 @@
 """Everything that leaves /api/v1/ is sealed (protocol, D15 and D18): the portal fixture checks each signature."""
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 from django.db import OperationalError
@@ -56,6 +57,30 @@ def test_a_wrong_method_is_165(portal, sent, method):
     answer = portal.read(getattr(portal.client, method)("/api/v1/verify"))
     assert (answer["code"], portal.http.status_code) == (165, 405)
     assert portal.http.headers["Allow"] == "POST"
+
+
+@pytest.mark.statement("S29", "S35")
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a": ', "}")])
+def test_a_body_may_be_32_levels_deep(portal, sent, opening, closing):
+    """The object that a body is counts as the first of them."""
+    for levels, code in {32: 200, 33: 162, 300: 162}.items():
+        deep = opening * (levels - 1) + "1" + closing * (levels - 1)
+        answer = portal.json("verify", json.dumps(sent)[:-1] + f', "extra": {deep}}}')
+        assert answer["code"] == code, levels
+        if code == 162:
+            assert answer["errors"] == {"body": ["This may be nested 32 levels deep at most."]}
+            assert portal.http.status_code == 400
+
+
+@pytest.mark.statement("S35")
+@pytest.mark.parametrize("where", ["query", "form"])
+def test_more_than_a_thousand_parameters_are_162(portal, sent, where):
+    many = sent | {f"p{number}": "1" for number in range(1001)}
+    if where == "form":
+        answer = portal("verify", **many)
+    else:
+        answer = portal.read(portal.client.post(f"/api/v1/verify?{urlencode(many)}"))
+    assert (answer["code"], portal.http.status_code) == (162, 400)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +145,7 @@ def test_a_host_name_that_is_not_allowed_is_162(portal):
 
 def test_a_crash_is_199_without_details(portal, sent, monkeypatch, caplog):
     def crash(**params):
-        raise RuntimeError(f"the secret is {params['license_key']}")
+        raise RuntimeError(f"license_key={params['license_key']}")
 
     monkeypatch.setattr(activations, "verify_license", crash)
     answer = portal("verify", **sent)
@@ -157,7 +182,7 @@ def test_a_process_that_never_saw_a_key_still_answers_503(portal, sent, monkeypa
 @pytest.mark.statement("S24")
 def test_without_a_global_key_every_answer_says_that_it_is_not_signed(portal, sent):
     """The server does not start so; if the key goes while it runs, what answers still is the protocol's envelope."""
-    SigningKey.objects.update(status="compromised")
+    SigningKey.objects.update(status="retired")
     for endpoint in ("verify", "nonsense"):
         envelope = portal.client.post(f"/v1/{endpoint}", sent | {"api_key": portal.api_key}).json()
         assert envelope["response"]["code"] == 199

@@ -112,9 +112,8 @@ def test_every_documented_answer(story, style):
             check(server, answer, code, message, label, fields)
 
 
-def test_openssl_verifies_an_answer(story):
-    with running_portal(workers=1) as server:
-        server.call("verify", api_key_text(), license_key=story["expired"], identifier=IDENTIFIER)
+def test_openssl_verifies_an_answer(server, story):
+    server.call("verify", api_key_text(), license_key=story["expired"], identifier=IDENTIFIER)
     for name, data in {
         "answer.pem": SigningKey.objects.get(product__name="Test Product").public_key.encode(),
         "answer.sig": base64.b64decode(server.envelope["signature"]),
@@ -126,33 +125,31 @@ def test_openssl_verifies_an_answer(story):
     assert (run.returncode, run.stdout.strip()) == (0, "Verified OK")
 
 
-def test_bodies_without_a_length_and_old_http(story):
+def test_bodies_without_a_length_and_old_http(server, story):
     """Chunked JSON (D18) as the JavaScript client sends it; HTTP/1.0 as shop plug-ins do."""
     api_key = api_key_text()
     body = json.dumps({"license_key": story["unknown"], "api_key": api_key}).encode()
-    with running_portal(workers=1) as server:
-        caller = http.client.HTTPConnection("127.0.0.1", server.port)
-        chunks = (body[start : start + 7] for start in range(0, len(body), 7))
-        caller.request("POST", "/v1/verify", chunks, {"Content-Type": "application/json"}, encode_chunked=True)
-        assert json.load(caller.getresponse())["response"]["code"] == 210
+    caller = http.client.HTTPConnection("127.0.0.1", server.port)
+    chunks = (body[start : start + 7] for start in range(0, len(body), 7))
+    caller.request("POST", "/v1/verify", chunks, {"Content-Type": "application/json"}, encode_chunked=True)
+    assert json.load(caller.getresponse())["response"]["code"] == 210
 
-        caller = http.client.HTTPConnection("127.0.0.1", server.port)
-        caller._http_vsn, caller._http_vsn_str = 10, "HTTP/1.0"
-        caller.request("POST", "//v1//verify/", body, {"Content-Type": "application/json"})
-        assert json.load(caller.getresponse())["response"]["code"] == 210
+    caller = http.client.HTTPConnection("127.0.0.1", server.port)
+    caller._http_vsn, caller._http_vsn_str = 10, "HTTP/1.0"
+    caller.request("POST", "//v1//verify/", body, {"Content-Type": "application/json"})
+    assert json.load(caller.getresponse())["response"]["code"] == 210
 
 
 @pytest.mark.statement("S35")
 @pytest.mark.parametrize("chunked", [True, False])
-def test_a_large_body_is_refused(global_key, chunked):
-    with running_portal(workers=1) as server:
-        caller = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-        size = 1024 * 1024 + 1
-        body = (b"x" * 65536 for _ in range(17)) if chunked else b"x" * size
-        caller.request("POST", "/v1/verify", body, {"Content-Type": "application/json"}, encode_chunked=chunked)
-        answer = caller.getresponse()
-        assert (answer.status, json.load(answer)["response"]["code"]) == (413, 164)
-        assert server.request("GET", "/healthz").status == 200, "the server goes on"
+def test_a_large_body_is_refused(server, global_key, chunked):
+    caller = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    size = 1024 * 1024 + 1
+    body = (b"x" * 65536 for _ in range(17)) if chunked else b"x" * size
+    caller.request("POST", "/v1/verify", body, {"Content-Type": "application/json"}, encode_chunked=chunked)
+    answer = caller.getresponse()
+    assert (answer.status, json.load(answer)["response"]["code"]) == (413, 164)
+    assert server.request("GET", "/healthz").status == 200, "the server goes on"
 
 
 @pytest.mark.statement("S38", "S34")

@@ -1,7 +1,10 @@
 """S31: files come in under any name, of any size and from anybody, and stay inert."""
 
+import gzip
+import io
 import os
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from licenses.models import Downloadable, Release
+from licenses.codes import Code
+from licenses.models import Downloadable, Product, Release
 from licenses.services.activations import activate_license
 from licenses.services.releases import MAX_FILE_NAME, publish_release, safe_file_name
 from licensing_portal.uploads import StaffUploadHandler
@@ -109,7 +113,7 @@ def test_a_stranger_leaves_no_file_on_the_disk(client, settings, monkeypatch):
     handler = "licensing_portal.uploads.StaffUploadHandler.receive_data_chunk"
     monkeypatch.setattr(handler, lambda self, data, start: made.append(start))
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 1000
-    sent = {"username": "root", "password": "x", "file": SimpleUploadedFile("x", b"x" * 200_000)}
+    sent = {"login": "root", "password": "x", "file": SimpleUploadedFile("x", b"x" * 200_000)}
     assert client.post("/admin/login/", sent).status_code == 200
     user = get_user_model().objects.create_user("nobody", password="a-long-password-1", is_staff=True)
     client.force_login(user)
@@ -135,6 +139,65 @@ def test_of_a_file_that_is_too_large_only_the_allowed_part_is_written(staff, set
     assert size == 5 * MB
     assert on_disk <= MB + 64 * 1024
     assert not Release.objects.exists()
+
+
+def zip_bomb() -> bytes:
+    """60 MB of zeros in a few dozen KB, twice over: an archive in an archive, under names that lead out of it."""
+    inner, outer = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.writestr("../../../etc/cron.d/evil", b"\0" * (60 * MB))
+    with zipfile.ZipFile(outer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("/etc/passwd", inner.getvalue())
+    return outer.getvalue()
+
+
+@pytest.mark.django_db
+def test_an_archive_is_never_opened(staff, settings, tmp_path):
+    """A zip bomb is as long in the store as it was on the way, and nothing else is written."""
+    settings.MEDIA_ROOT = tmp_path
+    bomb = zip_bomb()
+    assert len(bomb) < MB
+    file = SimpleUploadedFile("update.zip", bomb, "application/zip")
+    assert staff.post(RELEASES + "add/", release_form(ProductFactory(), file)).status_code == 302
+    [stored] = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert stored.read_bytes() == bomb
+
+
+@pytest.mark.django_db
+def test_a_body_is_never_unpacked(staff, portal):
+    """What says that it is gzip is read as the bytes that it is: 413 counts what is sent, not what it would become."""
+    packed = gzip.compress(b"api_key=x&license_key=" + b"A" * (60 * MB))
+    form = "application/x-www-form-urlencoded"
+    answer = portal.client.post("/api/v1/verify", packed, content_type=form, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code in (400, 401, 415)
+    assert portal.read(answer)["code"] != Code.INTERNAL_ERROR.value.number
+    packed = gzip.compress(b"name=Unpacked&status=active")
+    answer = staff.post("/admin/licenses/product/add/", packed, content_type=form, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code in (200, 400)
+    assert not Product.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("sent", "said"), [("../../etc/passwd", "No file was submitted"), (b"", "file is empty")])
+def test_what_is_no_file_is_none(staff, settings, tmp_path, sent, said):
+    """A path in place of a file does not make the portal read that path."""
+    settings.MEDIA_ROOT = tmp_path
+    file = sent if isinstance(sent, str) else SimpleUploadedFile("empty.bin", sent)
+    answer = staff.post(RELEASES + "add/", release_form(ProductFactory(), file, **{"downloadables-0-file_name": "x"}))
+    assert said in answer.content.decode() or "This field is required" in answer.content.decode()
+    assert not Downloadable.objects.exists()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.django_db
+def test_a_file_where_a_text_belongs_is_not_read(portal):
+    """Programs send no files: no endpoint has a place for one."""
+    found = LicenseKeyFactory(assigned=True)
+    file = SimpleUploadedFile("key.txt", found.license_key.encode())
+    sent = {"api_key": portal.api_key, "license_key": file, "identifier": "host"}
+    answer = portal.read(portal.client.post("/api/v1/activate", sent))
+    assert answer["code"] not in (Code.INTERNAL_ERROR.value.number, Code.LICENSE_KEY_ACTIVATED.value.number)
+    assert not found.activations.exists()
 
 
 def resident_mb(pid: int) -> float:

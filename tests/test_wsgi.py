@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+from cryptography.fernet import Fernet
 
 from licenses import signing
 from licenses.models import SigningKey
@@ -52,18 +53,17 @@ def body(global_key):
     return json.dumps({"api_key": api_key_text(), "license_key": "unknown", "identifier": "domain.ltd"}).encode()
 
 
-def test_bodies_without_a_length(body):
-    with running_portal(workers=1) as server:
-        # Whole, in the smallest chunks, slowly, with an extension and a trailer
-        whole = send(server, head(CHUNKED), chunk(body), "0\r\n\r\n")
-        bytewise = send(server, head(CHUNKED), b"".join(chunk(bytes([byte])) for byte in body), "0\r\n\r\n")
-        slow = send(server, head(CHUNKED), chunk(body[:9]), chunk(body[9:]), "0\r\n\r\n", pause=0.4)
-        adorned = send(server, head(CHUNKED), b"%x;a=b\r\n%s\r\n" % (len(body), body), "0\r\nX-Sum: 1\r\n\r\n")
-        for status, answer in (whole, bytewise, slow, adorned):
-            assert (status, answer["code"]) == (200, 210)
+def test_bodies_without_a_length(server, body):
+    # Whole, in the smallest chunks, slowly, with an extension and a trailer
+    whole = send(server, head(CHUNKED), chunk(body), "0\r\n\r\n")
+    bytewise = send(server, head(CHUNKED), b"".join(chunk(bytes([byte])) for byte in body), "0\r\n\r\n")
+    slow = send(server, head(CHUNKED), chunk(body[:9]), chunk(body[9:]), "0\r\n\r\n", pause=0.4)
+    adorned = send(server, head(CHUNKED), b"%x;a=b\r\n%s\r\n" % (len(body), body), "0\r\nX-Sum: 1\r\n\r\n")
+    for status, answer in (whole, bytewise, slow, adorned):
+        assert (status, answer["code"]) == (200, 210)
 
-        status, answer = send(server, head(CHUNKED), "0\r\n\r\n")  # nothing at all, not even an API key
-        assert (status, answer["code"]) == (401, 100)
+    status, answer = send(server, head(CHUNKED), "0\r\n\r\n")  # nothing at all, not even an API key
+    assert (status, answer["code"]) == (401, 100)
 
 
 BROKEN = (
@@ -76,14 +76,13 @@ BROKEN = (
 
 
 @pytest.mark.statement("S29")
-def test_a_broken_chunk_is_answered_sealed_and_the_connection_is_closed(body):
+def test_a_broken_chunk_is_answered_sealed_and_the_connection_is_closed(server, body):
     kept_alive = head(CHUNKED).replace("Connection: close\r\n", "")
     smuggled = f"{head('Content-Length: 2', path='/api/v1/activate')}{{}}"
-    with running_portal(workers=1) as server:
-        for broken in BROKEN:
-            status, answer = send(server, kept_alive, broken, smuggled)
-            assert (status, answer["code"]) == (400, 162), broken
-        assert send(server, head(CHUNKED), chunk(body), "0\r\n\r\n")[0] == 200  # the process lives on
+    for broken in BROKEN:
+        status, answer = send(server, kept_alive, broken, smuggled)
+        assert (status, answer["code"]) == (400, 162), broken
+    assert send(server, head(CHUNKED), chunk(body), "0\r\n\r\n")[0] == 200  # the process lives on
 
 
 CUT_OFF = {
@@ -97,17 +96,16 @@ CUT_OFF = {
 
 @pytest.mark.statement("S29")
 @pytest.mark.parametrize("content_type", CUT_OFF)
-def test_a_form_that_was_cut_off_is_not_taken_for_a_whole_one(global_key, content_type):
+def test_a_form_that_was_cut_off_is_not_taken_for_a_whole_one(server, global_key, content_type):
     """The client vanishes before the last bytes: nothing runs at `shop.exam`, which nobody asked for."""
     found = LicenseKeyFactory(assigned=True)
     whole = CUT_OFF[content_type].format(api_key_text(), found.license_key).encode()
     request = head(f"Content-Length: {len(whole)}", path="/v1/activate").replace(JSON, f"Content-Type: {content_type}")
-    with running_portal(workers=1) as server:
-        status, answer = send(server, request, whole[:-6], end=True)
-        assert (status, answer["code"]) == (400, 162)
-        assert not found.activations.exists()
-        status, answer = send(server, request, whole)
-        assert (status, answer["code"]) == (200, 300)
+    status, answer = send(server, request, whole[:-6], end=True)
+    assert (status, answer["code"]) == (400, 162)
+    assert not found.activations.exists()
+    status, answer = send(server, request, whole)
+    assert (status, answer["code"]) == (200, 300)
     assert found.activations.get().identifier == "shop.example.com"
 
 
@@ -122,22 +120,40 @@ UNREADABLE = [
 
 
 @pytest.mark.statement("S29")
-def test_a_content_type_that_cannot_be_read_is_answered_sealed(body):
+def test_a_content_type_that_cannot_be_read_is_answered_sealed(server, body):
     """Django reads it, and the query in its charset, before any view or middleware could answer."""
-    with running_portal(workers=1) as server:
-        for parameter in UNREADABLE:
-            request = head(f"Content-Length: {len(body)}", path="/v1/verify?a=%ff%5c")
-            status, answer = send(server, request.replace(JSON, f"{JSON}; {parameter}"), body)
-            assert (status, answer["code"]) == (400, 162), parameter
-        for charset in ("utf-8", '"UTF-8"', "iso-8859-1"):
-            request = head(f"Content-Length: {len(body)}").replace(JSON, f"{JSON}; charset={charset}")
-            assert send(server, request, body)[1]["code"] == 210, charset
+    for parameter in UNREADABLE:
+        request = head(f"Content-Length: {len(body)}", path="/v1/verify?a=%ff%5c")
+        status, answer = send(server, request.replace(JSON, f"{JSON}; {parameter}"), body)
+        assert (status, answer["code"]) == (400, 162), parameter
+    for charset in ("utf-8", '"UTF-8"', "iso-8859-1"):
+        request = head(f"Content-Length: {len(body)}").replace(JSON, f"{JSON}; charset={charset}")
+        assert send(server, request, body)[1]["code"] == 210, charset
 
 
-def test_a_header_moves_no_path(body):
-    with running_portal(workers=1) as server:
-        for moved in ("SCRIPT_NAME: /elsewhere", "PATH_INFO: /admin/", "Script-Name: /elsewhere"):
-            assert send(server, head(moved, f"Content-Length: {len(body)}"), body)[1]["code"] == 210, moved
+UNACCEPTABLE = {
+    "nonsense\r\n\r\n": (400, 162),
+    "POST /api/v1/verify HTTP/9.9\r\n\r\n": (400, 162),
+    head("Odd Name: x"): (400, 162),
+    head("Transfer-Encoding: gzip"): (400, 162),
+    head(path="/api/v1/verify?license_key=" + "x" * 9000): (413, 164),
+    head(f"X-Long: {'x' * 9000}"): (413, 164),
+    head(*(f"X-{number}: x" for number in range(200))): (413, 164),
+}
+
+
+@pytest.mark.statement("S29", "S35")
+def test_what_is_no_acceptable_request_is_answered_sealed(server, body):
+    """gunicorn refuses it before the portal is asked."""
+    for request, expected in UNACCEPTABLE.items():
+        status, answer = send(server, request)
+        assert (status, answer["code"]) == expected, request[:60]
+    assert send(server, head(f"Content-Length: {len(body)}"), body)[1]["code"] == 210
+
+
+def test_a_header_moves_no_path(server, body):
+    for moved in ("SCRIPT_NAME: /elsewhere", "PATH_INFO: /admin/", "Script-Name: /elsewhere"):
+        assert send(server, head(moved, f"Content-Length: {len(body)}"), body)[1]["code"] == 210, moved
 
 
 def test_clients_that_vanish_give_their_threads_back(body):
@@ -155,12 +171,11 @@ def test_clients_that_vanish_give_their_threads_back(body):
         assert send(server, head(f"Content-Length: {len(body)}"), body)[1]["code"] == 210
 
 
-def test_old_http(body):
+def test_old_http(server, body):
     """As WordPress plug-ins ask; and without a Host header, which HTTP/1.0 does not demand."""
-    with running_portal(workers=1) as server:
-        for host in ("Host: 127.0.0.1", ""):
-            status, answer = send(server, head(f"Content-Length: {len(body)}", version="1.0", host=host), body)
-            assert (status, answer["code"]) == (200, 210)
+    for host in ("Host: 127.0.0.1", ""):
+        status, answer = send(server, head(f"Content-Length: {len(body)}", version="1.0", host=host), body)
+        assert (status, answer["code"]) == (200, 210)
 
 
 @pytest.mark.statement("S34", "S38")
@@ -188,7 +203,7 @@ def test_it_does_not_start_without_a_global_signing_key(db):
 
 @pytest.mark.statement("S24", "S28")
 def test_it_does_not_start_with_a_key_that_it_cannot_decrypt(global_key):
-    stopped = run_until_it_stops(VAULT_KEYS="AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+    stopped = run_until_it_stops(VAULT_KEYS=Fernet.generate_key().decode())
     assert "cannot be decrypted with any of VAULT_KEYS" in stopped
 
 

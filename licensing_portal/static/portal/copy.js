@@ -13,3 +13,8 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     }
   });
 }
+
+// A button with data-print prints the page.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.addEventListener("click", () => print());
+}
