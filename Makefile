@@ -2,14 +2,16 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test lint format lock
+.PHONY: help run demo test mutants lint format lock
 
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$name; break; }; done)
 PIP = .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
-# Values that only let the settings load: nothing is stored or signed with them
-CHECKS = SECRET_KEY=checks VAULT_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= DATABASE_URL=sqlite://:memory:
+# Values that only let the settings load: nothing is stored or signed with them. New ones each time, because those that
+# anybody can read here would be refused
+RANDOM = $(shell head -c 32 /dev/urandom | base64 | tr '+/' '-_')
+CHECKS = SECRET_KEY=$(RANDOM)$(RANDOM) VAULT_KEYS=$(RANDOM) DATABASE_URL=sqlite://:memory:
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,8 +22,11 @@ run: .venv/requirements.txt.installed ## Set up what is missing and serve on 127
 demo: .venv/requirements.txt.installed ## Play every documented request against a portal of its own and check the answers
 	@.venv/bin/python -m licensing_portal.demo
 
-test: .venv/requirements-dev.txt.installed ## Run the suite on SQLite and on PostgreSQL (ARGS="-k verify" goes to pytest)
+test: .venv/requirements-dev.txt.installed ## Run the suite on PostgreSQL, and on SQLite what differs there (ARGS="-k verify" goes to pytest)
 	@.venv/bin/python -m tests.run $(ARGS)
+
+mutants: .venv/requirements-dev.txt.installed ## Change the rules a little and see whether a test notices (ARGS='licenses.signing.*')
+	@TEST_SQLITE_FILE=:memory: .venv/bin/python -m mutmut run $(ARGS)
 
 lint: .venv/requirements-dev.txt.installed ## Check style, types, migrations and Django's own checks
 	.venv/bin/ruff check

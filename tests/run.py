@@ -1,4 +1,5 @@
-"""`make test`: the suite on SQLite, then on a real PostgreSQL, and in plain words what ran, what did not and why.
+"""`make test`: the suite on a real PostgreSQL, then on SQLite what can differ there, and in plain words what ran, what
+did not and why, and which statements of the bar (tests/bar.py) that proves.
 
 PostgreSQL is the one at TEST_DATABASE_URL, else one on this machine that lets us in, else an embedded one;
 TEST_POSTGRES=embedded goes straight to the last.
@@ -21,6 +22,7 @@ from xml.etree import ElementTree
 
 import psycopg
 
+from tests import proofs
 from tests.postgres import embedded
 
 OLDEST = 140_000  # PostgreSQL 14: what this Django supports
@@ -44,11 +46,13 @@ class Result:
     passed: bool
     words: str
     skipped: Counter[str]
+    proofs: list[proofs.Proof]
 
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # so that the servers are stopped too
     arguments, results, absent = sys.argv[1:], [], ""
+    whole = not arguments
     try:
         with some_postgres() as database:
             results.append(run_suite(database, arguments))
@@ -57,8 +61,9 @@ def main() -> int:
     if results and "-m" not in arguments:
         arguments = [*arguments, "-m", "not once"]
     results.append(run_suite(Database(f"SQLite {sqlite3.sqlite_version}", "in a file"), arguments))
+    held = report_bar(results, whole=whole)
     report(results, absent)
-    return 0 if all(result.passed for result in results) and not (absent and must_have_postgres()) else 1
+    return 0 if held and all(result.passed for result in results) and not (absent and must_have_postgres()) else 1
 
 
 def must_have_postgres() -> bool:
@@ -110,20 +115,28 @@ def run_suite(database: Database, arguments: list[str]) -> Result:
         command = [sys.executable, "-m", "pytest", "-q", *PROCESSES, f"--junitxml={junit}", *arguments]
         variables = os.environ | {"TEST_WORK_DIR": folder, "DATABASE_URL": database.url}
         passed = subprocess.run(command, env=variables, check=False).returncode == 0
-        words, skipped = read_junit(junit)
-    return Result(database, passed, words, skipped)
+        return Result(database, passed, *read_junit(junit, database.name.split()[0]))
 
 
-def read_junit(junit: Path) -> tuple[str, Counter[str]]:
-    """What happened in words, and the reasons of what was skipped with their numbers."""
+def read_junit(junit: Path, database: str) -> tuple[str, Counter[str], list[proofs.Proof]]:
+    """What happened in words, the reasons of what was skipped with their numbers, and what it proves of the bar."""
     if not junit.exists():
-        return "the suite did not start", Counter()
+        return "the suite did not start", Counter(), []
     suite = ElementTree.parse(junit).getroot()[0]
     count = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
     failed = count["failures"] + count["errors"]
     passed = count["tests"] - failed - count["skipped"]
     words = f"{passed} passed, {failed} failed, {count['skipped']} skipped in {float(suite.get('time', 0)):.0f} s"
-    return words, Counter(element.get("message") for element in suite.iter("skipped"))
+    skipped = Counter(str(element.get("message")) for element in suite.iter("skipped"))
+    return words, skipped, list(proofs.read_proofs(junit, database))
+
+
+def report_bar(results: list[Result], *, whole: bool) -> bool:
+    """Print what was proved; False when a statement failed or has no test and nobody has said so."""
+    rows = proofs.make_rows((proof for result in results for proof in result.proofs), whole=whole)
+    shown = rows if whole else [row for row in rows if row.proofs]
+    print(f"\nThe bar: {proofs.summary(rows)}\n\n{proofs.show(shown)}")
+    return proofs.hold(rows)
 
 
 def report(results: list[Result], absent: str) -> None:

@@ -74,6 +74,13 @@ def server_environment(port: int, **variables: str) -> dict[str, str]:
     return os.environ | own | variables
 
 
+def collect_static_files() -> None:
+    """What pages of a real server need, unless it is there already; in a process of its own: tests do without them."""
+    if not (WORK_DIR / "staticfiles" / "staticfiles.json").exists():
+        command = [sys.executable, ROOT / "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
+        subprocess.run(command, env=server_environment(0), check=True)
+
+
 @contextlib.contextmanager
 def running_portal(*, workers: int = 2, threads: int = 4, **variables: str) -> Iterator[Server]:
     """Start gunicorn on the test database and stop it; its log is kept for the scan for secrets."""

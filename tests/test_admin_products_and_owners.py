@@ -176,15 +176,15 @@ def test_it_edits_slug_features_and_changelog(staff):
     source = staff.get(address).content.decode()
     assert str(product.uuid) in source
     assert "&quot;seats&quot;: 5" in source
-    AuditEvent.objects.all().delete()
+    recorded = AuditEvent.objects.count()
     same = {"features": '{"seats":5,\n"export":true}'}
     assert staff.post(address, form | same).status_code == 302
-    assert not AuditEvent.objects.exists()
+    assert AuditEvent.objects.count() == recorded
     for text, features in (('{"seats": true}', {"seats": True}), ("", {}), ("[]", {}), ("{}", {}), ("null", {})):
         assert staff.post(address, form | {"features": text}).status_code == 302
         product.refresh_from_db()
         assert product.features == features
-    assert AuditEvent.objects.filter(kind="product.updated").count() == 2
+    assert AuditEvent.objects.count() == recorded + 2
 
 
 @pytest.mark.parametrize(

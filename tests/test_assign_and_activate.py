@@ -79,10 +79,11 @@ def test_801_the_second_time(portal):
 @pytest.mark.parametrize("identifier", ["", "  "])
 def test_215_without_an_identifier(portal, identifier):
     key = LicenseKeyFactory(product=create_product(name="Own key", actor=ACTOR))
-    AuditEvent.objects.all().delete()
+    before = AuditEvent.objects.count()
     answer = call(portal, key, identifier=identifier)
     assert (answer["code"], answer["message"], portal.label) == (215, "Identifier is required", "product")
     nothing_happened(key)
+    assert AuditEvent.objects.count() == before
 
 
 @pytest.mark.parametrize("status", ["inactive", "deleted"])

@@ -13,6 +13,7 @@ from licenses.api.urls import ENDPOINTS
 from licenses.codes import Code
 from licenses.models import ApiKey, BlockListEntry
 from licenses.services.signing_keys import create_signing_key
+from licenses.services.throttles import take
 from settings_api.models import Setting
 from tests.factories import (
     ACTOR,
@@ -41,12 +42,20 @@ GUARDED = {
     "without the capability": (102, 401),
     "from another network": (103, 401),
     "right": None,
+    "too often": (160, 429),
     "from a blocked address": (150, 403),
 }
-PUBLIC = {"no API key": None, "unknown": None, "right": None, "from a blocked address": (150, 403)}
+PUBLIC = {
+    "no API key": None,
+    "unknown": None,
+    "right": None,
+    "too often": (160, 429),
+    "from a blocked address": (150, 403),
+}
 V1 = dict.fromkeys(
     """
     verify licenses/verify licenses/validate activate licenses/activate deactivate licenses/deactivate
+    deactivate-all licenses/<license_key>/deactivate-all
     get-license-key-details get-license-key-feature licenses/<license_key>/features/<feature>
     get-license-file licenses/<license_key>/offline-file access-downloadables
     assign-license-key assign-and-activate-license-key random-assign-license-keys random-assign-license-keys-queued
@@ -86,11 +95,14 @@ def caller(client, kind: str, row) -> Portal:
 
 
 @pytest.mark.parametrize("path", list(ROWS))
-def test_v1(client, global_key, path):
+def test_v1(client, global_key, settings, path):
     row = ROWS[path]
     url = "/api/v1/" + re.sub(r"<(?:\w+:)?\w+>", "x", path)
     for kind, expected in V1[path].items():
         portal = caller(client, kind, row)
+        if kind == "too often":
+            settings.ADDRESS_REQUESTS_PER_MINUTE = 1
+            take("address 127.0.0.1", burst=1, per_minute=1)
         sent = {"api_key": portal.api_key} if portal.api_key else {}
         answer = portal.read(getattr(client, row.methods[0])(url, sent))
         if expected is None:
@@ -142,10 +154,29 @@ OWN_PAGE = (302, 200, 200, 302)
 ANYBODY = (200, 200, 200, 200)
 WITH_API_KEY = (401, 401, 401, 200)
 NOTHING = (404, 404, 404, 404)
+ONLY_POST = (405, 405, 405, 405)
+OWN_WAY = (302, 302, 302, 302)
 TABLE = {
     "": (302, 302, 302, 302),
     "admin/": OWN_PAGE,
     "admin/login/": (200, 302, 302, 200),
+    "admin/login/second-factor/": (302, 302, 302, 302),
+    "admin/login/passkey/": (302, 302, 302, 302),
+    "admin/login/start-again/": ONLY_POST,
+    "admin/login/with/<str:provider_id>/": ONLY_POST,
+    "admin/login/with/<str:provider_id>/callback/": NOTHING,
+    "admin/security/": OWN_PAGE,
+    "admin/security/sessions/": (302, 405, 405, 302),
+    "admin/security/confirm/": OWN_PAGE,
+    "admin/security/confirm/code/": OWN_WAY,  # on to the password: these have no second factor
+    "admin/security/confirm/passkey/": OWN_WAY,
+    "admin/security/authenticator-app/": OWN_WAY,  # as the rest: on to where the password is asked for once more
+    "admin/security/authenticator-app/remove/": (302, 404, 404, 302),
+    "admin/security/recovery-codes/": (302, 404, 404, 302),
+    "admin/security/recovery-codes/new/": OWN_WAY,
+    "admin/security/passkeys/add/": OWN_WAY,
+    "admin/security/passkeys/<int:pk>/": OWN_WAY,
+    "admin/security/passkeys/<int:pk>/remove/": OWN_WAY,
     "admin/logout/": (302, 405, 405, 302),
     "admin/password_change/": OWN_PAGE,
     "admin/password_change/done/": OWN_PAGE,
@@ -156,12 +187,14 @@ TABLE = {
     "admin/(?P<url>.*)$": (302, 404, 404, 302),
     "admin/licenses/activation/<int:pk>/license-file/<slug:form>/": STAFF,
     "admin/licenses/signingkey/<int:pk>/public-key/": STAFF,
+    "admin/licenses/signingkey/import/": STAFF,
     "admin/auth/user/<id>/password/": STAFF,
     "api/license/^settings/?$": WITH_API_KEY,
     "api/license/^status/?$": WITH_API_KEY,
     "api/license/": NOTHING,
     "api/schema/": ANYBODY,
     "api/docs/": ANYBODY,
+    ".well-known/jwks.json": ANYBODY,
     "healthz": ANYBODY,
     "readyz": ANYBODY,
 }
@@ -256,7 +289,9 @@ def test_every_other_route(global_key):
             status, url = expected[KINDS.index(kind)], address(route, rows)
             if (found := client.get(url).status_code) != status:
                 wrong.append((route, kind, found))
-            may_post = kind != "superuser" and route not in ("admin/login/", "admin/logout/")
+            may_post = kind != "superuser" and not route.startswith(
+                ("admin/login/", "admin/logout/", "admin/security/")
+            )
             if may_post and client.post(url).status_code not in (status, 403, 405):
                 wrong.append((route, kind, "POST"))
         assert kind == "superuser" or changes().count() == before, kind
@@ -266,5 +301,9 @@ def test_every_other_route(global_key):
 def test_the_way_to_the_log_in_is_the_only_one(client):
     """What 302 means for those who are not in."""
     for route, expected in TABLE.items():
-        if route.startswith("admin/") and expected[0] == 302 and route != "admin/logout/":
+        if (
+            route.startswith("admin/")
+            and expected[0] == 302
+            and not route.startswith(("admin/logout/", "admin/login/"))
+        ):
             assert client.get(address(route, {})).headers["Location"].startswith("/admin/login/?next="), route

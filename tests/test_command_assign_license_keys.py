@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from licenses.management import bulk
+from licenses.management import progress
 from licenses.models import Assignment, AuditEvent, LicenseKey, Owner
 from tests.commands import end, errors, read_csv, results, run, start, write_csv
 from tests.factories import LicenseKeyFactory, OwnerFactory, ProductFactory
@@ -475,7 +475,7 @@ def test_no_content_of_a_file_is_answered_with_a_crash(stock, path, body):
 
 
 def test_it_shows_its_progress_line_by_line_without_a_terminal(stock, path, monkeypatch):
-    monkeypatch.setattr(bulk, "PLAIN_LINE_EVERY", 0)
+    monkeypatch.setattr(progress, "PLAIN_LINE_EVERY", 0)
     write_csv(path, *(f"K{number},ada@example.com,," for number in range(1, 6)))
     ran = run("assign_license_keys", path, "--batch-size", 2)
     assert ran.err.splitlines() == ["2 of 5 rows", "4 of 5 rows", "5 of 5 rows"]

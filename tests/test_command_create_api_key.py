@@ -55,6 +55,15 @@ def test_it_takes_networks_and_an_expiry():
     assert abs(api_key.expires_at - timezone.now() - timedelta(days=9)) < timedelta(minutes=1)
 
 
+def test_it_takes_limits():
+    run("create_api_key", "Shop", "--all", "--requests-per-minute", 600, "--wrong-keys-per-minute", 0)
+    api_key = ApiKey.objects.get()
+    assert (api_key.requests_per_minute, api_key.wrong_keys_per_minute) == (600, 0)
+    after = AuditEvent.objects.get(kind="api_key.created").after
+    assert (after["requests_per_minute"], after["wrong_keys_per_minute"]) == (600, 0)
+    assert run("create_api_key", "Shop", "--all", "--requests-per-minute", "-1").code != 0
+
+
 def test_it_takes_a_client_profile(client, global_key):
     text = run("create_api_key", "Software", "--all", "--profile", "sdk").out.strip()
     assert ApiKey.objects.get().profile == "sdk"

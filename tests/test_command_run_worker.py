@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from licenses.management.commands import run_worker
-from licenses.models import ApiKey, IdempotencyRecord, LicenseKey, QueuedAssignment
+from licenses.models import ApiKey, IdempotencyRecord, LicenseKey, QueuedAssignment, ThrottleBucket
 from licenses.services.queued_assignments import Step, work_on_next
 from licenses.services.signing_keys import create_signing_key
 from licenses.services.stock import generate_license_keys
@@ -94,12 +94,14 @@ def test_once_does_what_is_due_and_says_what_it_did(product, shop):
     assert len(shop.received) == 1
 
 
-def test_it_forgets_old_answers(product):
+def test_it_forgets_old_answers_and_past_counts(product):
+    ThrottleBucket.objects.create(name="past", empty_at=1.0)
     api_key_text()
     record = IdempotencyRecord.objects.create(api_key=ApiKey.objects.get(), idempotency_key="a", request_digest="b")
     IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=25))
     run("run_worker", "--once")
     assert not IdempotencyRecord.objects.filter(pk=record.pk).exists()
+    assert not ThrottleBucket.objects.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -158,9 +160,9 @@ def test_killed_in_the_middle_of_a_delivery_it_is_uncertain(product):
 
 @pytest.mark.statement("R6")
 def test_killed_anywhere_it_assigns_and_delivers_nothing_twice(product, shop):
-    number, quantity = 40, 10
+    number, quantity, kills = 24, 10, 3
     queue_many(product, shop, number, quantity)
-    for _ in range(4):
+    for _ in range(kills):
         worker = start("run_worker", "--once", **LOOPBACK)
         before = LicenseKey.objects.filter(status="assigned").count()
         wanted = before + random.randrange(10, number * quantity // 5)
@@ -173,9 +175,9 @@ def test_killed_anywhere_it_assigns_and_delivers_nothing_twice(product, shop):
     assert ran.code == 0, ran.err
     check_assigned_once(number, quantity)
     assert set(states()) <= {"delivered", "uncertain"}
-    assert states().count("uncertain") <= 4
+    assert states().count("uncertain") <= kills
     delivered = identifiers(shop)
-    assert len(delivered) == len(set(delivered)) >= number - 4
+    assert len(delivered) == len(set(delivered)) >= number - kills
     assert set(QueuedAssignment.objects.filter(state="delivered").values_list("identifier", flat=True)) <= set(
         delivered
     )
@@ -183,13 +185,13 @@ def test_killed_anywhere_it_assigns_and_delivers_nothing_twice(product, shop):
 
 @pytest.mark.statement("R6")
 def test_several_at_once_do_each_once(product, shop):
-    queue_many(product, shop, 60, 3)
+    queue_many(product, shop, 36, 3)
     workers = [start("run_worker", "--once", **LOOPBACK) for _ in range(3)]
     ended = [end(worker) for worker in workers]
     assert [ran.code for ran in ended] == [0, 0, 0], ended
     assert set(states()) == {"delivered"}
-    check_assigned_once(60, 3)
-    assert sorted(identifiers(shop), key=int) == [str(place) for place in range(60)]
+    check_assigned_once(36, 3)
+    assert sorted(identifiers(shop), key=int) == [str(place) for place in range(36)]
     if connection.vendor == "postgresql":
         assert all("delivered" in ran.err for ran in ended), "they shared the work"
 

@@ -268,7 +268,7 @@ def test_it_destroys_all_of_them_and_nothing_else(holder, contract, monkeypatch)
 def test_it_destroys_in_few_statements(holder, contract, django_assert_max_num_queries):
     rows = [LicenseKey(product=contract.product, contract=contract, license_key=f"K{n}") for n in range(500)]
     LicenseKey.objects.bulk_create(rows)
-    with django_assert_max_num_queries(60):
+    with django_assert_max_num_queries(90):  # so many for each hundred, not for each license key
         assert holder("contracts/destroy-all")["deleted"] == 500
 
 

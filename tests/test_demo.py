@@ -9,21 +9,12 @@ import sys
 import pytest
 
 from licenses import signing
+from licenses.services.outgoing import Response
 from licensing_portal import demo
 from tests.checkout import copy_checkout
 
 EXAMPLES = json.loads(demo.EXAMPLES.read_text())["examples"]
 DETAILS = next(example for example in EXAMPLES if example["response"]["code"] == 500)
-
-
-class Answer:
-    """What urllib3 gives: a status and JSON."""
-
-    def __init__(self, envelope, status=200):
-        self.envelope, self.status = envelope, status
-
-    def json(self):
-        return self.envelope
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +35,7 @@ def problems(private_key, tmp_path):
         envelope = signing.seal(response, private_key=private_key, label=label)
         if not sealed_after:
             change(envelope)
-        return list(demo.find_problems(DETAILS, Answer(envelope, status), tmp_path))
+        return list(demo.find_problems(DETAILS, Response(status, json.dumps(envelope).encode()), tmp_path))
 
     return find
 

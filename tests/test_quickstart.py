@@ -52,7 +52,7 @@ def sign_in(url, password):
     form = pool.request("GET", f"{url}/admin/login/")
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.data.decode())[1]
     cookie = form.headers["Set-Cookie"].partition(";")[0]
-    fields = {"username": "admin", "password": password, "csrfmiddlewaretoken": token, "next": "/admin/"}
+    fields = {"login": "admin", "password": password, "csrfmiddlewaretoken": token, "next": "/admin/"}
     headers = {"Cookie": cookie, "Referer": f"{url}/admin/login/"}
     return pool.request(
         "POST", f"{url}/admin/login/", fields=fields, encode_multipart=False, headers=headers, redirect=False

@@ -177,7 +177,17 @@ def test_a_replay_is_the_same_envelope(client_sdk, license_key):
 
 
 def test_what_php_and_javascript_would_write_differently_is_left_out():
-    value = {"b": {}, "a": 1.5, "7": "x", "-1": "y", "long": 2**60, "line": "a\u2028b", "list": ({},), "ok": True}
+    value = {
+        "b": {},
+        "a": 1.5,
+        "7": "x",
+        "-1": "y",
+        "long": 2**60,
+        "line": "a\u2028b",
+        "a\u2028": 1,
+        "list": ({},),
+        "ok": True,
+    }
     assert sdk.portable(value) == {
         "a": "1.5",
         "b": [],

@@ -208,11 +208,10 @@ def test_nothing_that_can_be_sent_is_lost_or_crashes(portal, sent):
 
 @pytest.mark.statement("S29")
 def test_json_as_deep_as_it_can_be_read_is_stored(portal, sent):
-    """Somewhere in between Python reads what it cannot write: under an Idempotency-Key parameters are written again."""
-    for depth in (100, 400, *range(780, 1000, 3)):
+    """Under an Idempotency-Key parameters are written again, which Python can do less deep than read."""
+    for depth, code in {31: 830, 32: 162, 400: 162, 800: 162, 990: 162, 5000: 162}.items():
         body = json.dumps(sent)[:-1] + ', "metadata": ' + "[" * depth + "]" * depth + "}"
-        assert portal.json(SEND, body, **{"Idempotency-Key": str(depth)})["code"] in (830, 162)
-        assert portal.http.status_code < 500
+        assert portal.json(SEND, body, **{"Idempotency-Key": str(depth)})["code"] == code
 
 
 def test_a_text_keeps_its_lines(portal, sent):
@@ -353,6 +352,7 @@ def test_it_asks_once_however_many_rows(portal):
             portal(GET, product_id=1)
         return len(captured)
 
+    TelemetryRecordFactory(product_id=1)
     queries()  # the first call notes when the API key was used
     few = queries()
     TelemetryRecordFactory.create_batch(20, product_id=1)

@@ -58,6 +58,7 @@ def pages(license_key: LicenseKey) -> dict[str, str]:
         "api-key-add": "licenses/apikey/add/",
         "signing-keys": "licenses/signingkey/",
         "signing-key-add": "licenses/signingkey/add/",
+        "signing-key-import": "licenses/signingkey/import/",
         "audit": "licenses/auditevent/",
         "assignments-empty": "licenses/assignment/",
     }
@@ -91,7 +92,7 @@ def test_screenshots(admin, live_server, monkeypatch, size, scheme):
     shoot("assign")
     admin.goto(f"{live_server.url}/admin/licenses/apikey/add/")
     admin.get_by_label("Name").fill("Web shop of Aurora")
-    admin.get_by_label("Assign license keys").check()
+    admin.get_by_label("Assign license keys", exact=True).check()
     admin.get_by_role("button", name="Save", exact=True).click()
     shoot("api-key-created")
     monkeypatch.setenv("LICENSE_KEY", "RTM0X-GFPH5-J2T8B-N0WWV-Y4G21")

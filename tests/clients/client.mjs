@@ -24,7 +24,20 @@ function send(url, method, headers = {}, body = null) {
 const signed = (text, signature) =>
   verify("sha256", Buffer.from(text), publicKey, Buffer.from(signature, "base64"));
 
-async function ask(endpoint, params, { reads = false, once = randomUUID() } = {}) {
+const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+
+// Whether the answer is to this very call: of now, with its nonce, about its license key and its identifier
+function fresh(answer, nonce, { license_key, identifier, activation_identifier }) {
+  return (
+    answer.nonce === nonce &&
+    answer.license_key_fingerprint === (license_key ? sha256(license_key.trim()) : null) &&
+    answer.identifier === (identifier ?? activation_identifier ?? null) &&
+    Math.abs(Date.now() / 1000 - answer.timestamp) < 300
+  );
+}
+
+async function ask(endpoint, own, { reads = false, once = randomUUID() } = {}) {
+  const params = { ...own, nonce: once }; // random for each call; a retry is the same call
   const headers = { Authorization: `Bearer ${apiKey}`, "Content-Type": "application/json" };
   const url = new URL(`/v1/${endpoint}`, base); // the path of the base is lost, as it is in existing programs
   if (reads) url.search = new URLSearchParams(params);
@@ -35,6 +48,7 @@ async function ask(endpoint, params, { reads = false, once = randomUUID() } = {}
     throw new Error(`${endpoint}: the signature is wrong`);
   const answer = JSON.parse(Buffer.from(envelope.response_base64, "base64"));
   if (JSON.stringify(answer) !== JSON.stringify(envelope.response)) throw new Error(`${endpoint}: the bytes differ`);
+  if (!fresh(answer, once, own)) throw new Error(`${endpoint}: this is the answer to something else`);
   console.log(endpoint, JSON.stringify(answer.code));
   return answer;
 }
@@ -60,7 +74,7 @@ async function live() {
     product_version: "1.0", data_type: "numeric-single-value", data_group: "clients", numeric_data_single_value: 50,
   });
   const { downloadables } = await ask("access-downloadables", at);
-  console.log("download", createHash("sha256").update(await send(downloadables[0].url, "GET")).digest("hex"));
+  console.log("download", sha256(await send(downloadables[0].url, "GET")));
   const { licenseFile } = await ask("get-license-file", at);
   console.log("offline", verified(licenseFile));
   await ask("deactivate", at);
