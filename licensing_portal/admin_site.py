@@ -75,7 +75,7 @@ class PortalAdminSite(AdminSite):
         return sorted(apps, key=lambda app: app["app_label"] != "licenses")
 
     def _figures(self, request: HttpRequest) -> list[dict[str, Any]]:
-        from licenses.reports import overview
+        from licenses.reports.overview import overview
 
         shown = [figure for figure in FIGURES if self._may_view(request, figure.model)]
         counts = overview(timezone.now()) if shown else {}
@@ -86,7 +86,7 @@ class PortalAdminSite(AdminSite):
 
     def _steps(self, request: HttpRequest) -> list[dict[str, Any]]:
         """What to do first, of what these staff may do; empty as soon as all of it is done."""
-        from licenses.reports import first_steps
+        from licenses.reports.overview import first_steps
 
         done = first_steps()
         steps: list[dict[str, Any]] = [

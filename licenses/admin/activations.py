@@ -12,7 +12,7 @@ from licenses.admin.filters import LiveFilter
 from licenses.admin.license_files import LicenseFileLinks
 from licenses.admin.verbs import Verb
 from licenses.models import Activation, BlockListEntry
-from licenses.reports import Matches, find_activations
+from licenses.reports.search import Matches, find_activations
 from licenses.services.activations import deactivate_license
 from licenses.services.block_list import block_identifier
 

@@ -23,7 +23,9 @@ from licenses.admin.display import described, list_url
 from licenses.admin.verbs import AT_ONCE, VerbsMixin, actor_of, is_pk
 from licenses.codes import Refused
 from licenses.models import AuditEvent
-from licenses.reports import Count, Matches, count_up_to, history_of
+from licenses.reports.counting import Count, count_up_to
+from licenses.reports.lists import history_of
+from licenses.reports.search import Matches
 from licenses.services.records import delete_record, is_used, save_record
 from licenses.services.retries import why_lost
 

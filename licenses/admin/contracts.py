@@ -15,7 +15,8 @@ from licenses.admin.filters import ProductFilter
 from licenses.admin.verbs import Verb, actor_of
 from licenses.models import ApiKey, Contract, LicenseKey
 from licenses.models.license_keys import masked
-from licenses.reports import count_up_to, with_license_key_counts
+from licenses.reports.counting import count_up_to
+from licenses.reports.lists import with_license_key_counts
 from licenses.services.contract_holders import MOST_AT_ONCE, generate_for_holder
 from licenses.services.contracts import block_license_keys, delete_contract, problems_with, save_contract
 

@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from licenses.models import AuditEvent, LicenseKey, Owner, Product
-from licenses.reports import ROW_COUNT_CAP, capped
+from licenses.reports.counting import ROW_COUNT_CAP, capped
 
 NOTHING = "—"
 APPS = {"user": "auth", "group": "auth"}  # of the types of objects that are not the portal's own

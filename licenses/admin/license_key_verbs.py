@@ -7,7 +7,7 @@ from django import forms
 from licenses.admin.verbs import Verb
 from licenses.models import LicenseKey
 from licenses.models.license_keys import MAX_VALIDITY_DAYS
-from licenses.reports import live_activations_of
+from licenses.reports.lists import live_activations_of
 from licenses.services.activations import deactivate_all
 from licenses.services.license_keys import (
     assign_license_key,

@@ -17,7 +17,8 @@ from licenses.admin.products import FeaturesField
 from licenses.admin.verbs import actor_of
 from licenses.models import Activation, LicenseKey, LicenseKeyMetadata
 from licenses.models.license_keys import NEVER_EXPIRES, UNLIMITED
-from licenses.reports import Matches, find_license_keys, with_live_activations
+from licenses.reports.lists import with_live_activations
+from licenses.reports.search import Matches, find_license_keys
 from licenses.services.license_keys import (
     UPDATABLE,
     create_license_key,

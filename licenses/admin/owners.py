@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from licenses.admin.base import PortalModelAdmin, ReadOnlyInline
 from licenses.admin.display import link, list_link, row_count, status_badge, when
 from licenses.models import LicenseKey, Owner
-from licenses.reports import Matches, find_owners, with_license_key_counts
+from licenses.reports.lists import with_license_key_counts
+from licenses.reports.search import Matches, find_owners
 
 
 class LicenseKeyInline(ReadOnlyInline):

@@ -17,7 +17,8 @@ from licenses.admin.metadata import MetadataInline
 from licenses.admin.verbs import Verb, actor_of
 from licenses.models import Contract, Generator, LicenseKey, Product, ProductMetadata, Release, SigningKey
 from licenses.models.products import validate_features
-from licenses.reports import count_up_to, with_license_key_counts, with_stock
+from licenses.reports.counting import count_up_to
+from licenses.reports.lists import with_license_key_counts, with_stock
 from licenses.services.products import create_product, delete_product, set_product_status
 
 

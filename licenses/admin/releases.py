@@ -16,7 +16,7 @@ from licenses.admin.display import NOTHING, badge, day, link
 from licenses.admin.filters import ProductFilter
 from licenses.admin.verbs import Verb, actor_of
 from licenses.models import Downloadable, Release
-from licenses.reports import with_downloads
+from licenses.reports.lists import with_downloads
 from licenses.services.releases import (
     delete_downloadable,
     publish_release,

@@ -21,7 +21,7 @@ from licenses.api.fields import (
 from licenses.api.shapes import row_date
 from licenses.codes import Code
 from licenses.models import ApiKey, Contract
-from licenses.reports import page_of_contracts
+from licenses.reports.pages import page_of_contracts
 from licenses.services.contracts import (
     RIGHTS,
     RULES,

@@ -9,7 +9,7 @@ from licenses.api.shapes import row_date
 from licenses.codes import Code
 from licenses.models import Generator
 from licenses.models.license_keys import MAX_VALIDITY_DAYS
-from licenses.reports import page_of_generators
+from licenses.reports.pages import page_of_generators
 from licenses.services.generators import find_generator, generate_with
 
 

@@ -23,7 +23,7 @@ from licenses.api.shapes import row_date
 from licenses.codes import Code, Refused
 from licenses.models import LicenseKey, Product
 from licenses.models.license_keys import MAX_VALIDITY_DAYS, UNLIMITED
-from licenses.reports import page_of_license_keys
+from licenses.reports.pages import page_of_license_keys
 from licenses.services.license_key_changes import Revision, revise_license_key
 from licenses.services.license_keys import destroy_license_key
 from licenses.services.lookup import find_product

@@ -18,7 +18,7 @@ from licenses.api.fields import (
 from licenses.api.shapes import row_date
 from licenses.codes import Code
 from licenses.models import TelemetryRecord
-from licenses.reports import page_of_telemetry
+from licenses.reports.pages import page_of_telemetry
 from licenses.services.telemetry import store_telemetry
 
 ALIASES = PRODUCT_ALIASES | {

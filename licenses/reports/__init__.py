@@ -1,0 +1,1 @@
+"""Reads behind lists, searches, pages for programs and the overview. Each is bounded."""
