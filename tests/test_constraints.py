@@ -106,7 +106,13 @@ def block(kind, value, times=1):
         models.BlockListEntry.objects.create(kind=kind, value=value)
 
 
+def two_daily_counts():
+    for _ in range(2):
+        models.DailyCount.objects.create(day="2026-02-28", name="license_key.assigned")
+
+
 NEVER = {
+    "daily_count_one_per_day_and_name": two_daily_counts,
     "activation_one_per_key_and_identifier": two_activations,
     "activation_identifier_not_empty": lambda: ActivationFactory(identifier=""),
     "license_key_metadata_one_per_name": lambda: two_metadata(license_key=LicenseKeyFactory()),

@@ -6,6 +6,7 @@ from licenses.models.assignments import Assignment, AssignmentRow
 from licenses.models.audit import Actor, AuditChain, AuditEvent, Door
 from licenses.models.block_list import BlockListEntry
 from licenses.models.contracts import Contract
+from licenses.models.daily_counts import DailyCount
 from licenses.models.generators import Generator
 from licenses.models.idempotency import IdempotencyRecord
 from licenses.models.license_keys import LicenseKey, LicenseKeyMetadata
@@ -28,6 +29,7 @@ __all__ = [
     "BlockListEntry",
     "Capability",
     "Contract",
+    "DailyCount",
     "Door",
     "Downloadable",
     "Generator",
