@@ -7,7 +7,9 @@ import fcntl
 import os
 import secrets
 import shlex
+import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,7 @@ from licensing_portal import environment as var
 say = partial(print, flush=True)  # seen at once, also through a pipe
 BASE_DIR = Path(__file__).resolve().parent.parent
 SERVER = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
+WORKER = [sys.executable, "-m", "licensing_portal.keep_worker"]
 STAFF = "admin"
 SECRETS_HEADING = "# Made by `make run`. Keep a copy: without VAULT_KEYS no signing key can be used any more.\n"
 
@@ -211,7 +214,18 @@ def serve() -> NoReturn:
     """Become the server: Ctrl-C and signals reach gunicorn itself."""
     connections.close_all()
     os.chdir(BASE_DIR)
+    start_worker()
     os.execv(SERVER[0], SERVER)  # noqa: S606
+
+
+def start_worker() -> None:
+    """Beside the server: the other end of the worker's standard input is the server's, and ends with it."""
+    workers_end, servers_end = os.pipe()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C stops it as soon as it listens; the server has its own way
+    subprocess.Popen(WORKER, stdin=workers_end)  # noqa: S603  our own command
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.close(workers_end)
+    os.set_inheritable(servers_end, True)
 
 
 if __name__ == "__main__":

@@ -231,6 +231,7 @@ SPECTACULAR_SETTINGS = {
 
 # The portal
 
+PORTAL_VERSION = "0.1.0"  # as pyproject.toml has it
 PRODUCT_SIGNING_KEYS = var.boolean("PRODUCT_SIGNING_KEYS", default=True)
 LICENSE_KEY_FUNCTIONS = var.words("LICENSE_KEY_FUNCTIONS", default=[])
 PUBLIC_URL = var.url("PUBLIC_URL")

@@ -108,10 +108,34 @@ class Run:
         self.wait_until(happened)
         assert self.stop(signal.SIGKILL) == -signal.SIGKILL, self.said
 
+    def processes(self) -> dict[str, int]:
+        """What runs now of those that matter, by name: the server, the keeper of the worker, the worker."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                _, _, facts = (folder / "stat").read_text().rpartition(")")
+                state, _, group = facts.split()[:3]
+                words = (folder / "cmdline").read_text()
+                if int(group) == self.process.pid and state != "Z":
+                    name = next((name for name in ("keep_worker", "run_worker") if name in words), "server")
+                    found[name] = max(found.get(name, 0), int(folder.name))
+        return found
+
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Ctrl-C, which reaches every process of the group, or another signal; returns the exit code."""
         os.killpg(self.process.pid, number)
         return self.process.wait(timeout=60)
+
+    def stop_server(self, number: signal.Signals) -> int:
+        """A signal to nothing but the process that was started."""
+        os.kill(self.process.pid, number)
+        return self.process.wait(timeout=60)
+
+    def wait_until_gone(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while self.processes() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert self.processes() == {}, self.said
 
 
 @contextlib.contextmanager

@@ -1,22 +1,27 @@
 """run_worker as a command and as real processes: stopped, killed, and several at once."""
 
+import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, connection
 from django.utils import timezone
 
 from licenses.management.commands import run_worker
-from licenses.models import ApiKey, IdempotencyRecord, LicenseKey, QueuedAssignment, ThrottleBucket
+from licenses.models import ApiKey, IdempotencyRecord, LicenseKey, QueuedAssignment, ThrottleBucket, Worker
 from licenses.services.queued_assignments import Step, work_on_next
 from licenses.services.signing_keys import create_signing_key
 from licenses.services.stock import generate_license_keys
 from tests.commands import end, run, start
 from tests.factories import ACTOR, LicenseKeyFactory, ProductFactory, QueuedAssignmentFactory, api_key_text
+from tests.server import ROOT, database_url
 from tests.stand_ins import raw_server, read_request, receiving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -194,6 +199,47 @@ def test_several_at_once_do_each_once(product, shop):
     assert sorted(identifiers(shop), key=int) == [str(place) for place in range(36)]
     if connection.vendor == "postgresql":
         assert all("delivered" in ran.err for ran in ended), "they shared the work"
+
+
+def test_it_is_seen_while_it_runs_and_gone_when_it_has_ended():
+    worker = start("run_worker")
+    wait_until(Worker.objects.exists, worker)
+    seen = Worker.objects.get()
+    assert seen.name.endswith(f":{worker.pid}")
+    assert (seen.doing, seen.version) == ("Waiting for work", settings.PORTAL_VERSION)
+    assert timezone.now() - seen.seen_at < timedelta(seconds=30)
+    worker.terminate()
+    assert end(worker).code == 0
+    assert not Worker.objects.exists()
+
+
+def test_killed_it_stays_in_the_list_until_a_day_has_passed():
+    worker = start("run_worker")
+    wait_until(Worker.objects.exists, worker)
+    worker.kill()
+    end(worker)
+    assert run("run_worker", "--once").code == 0
+    assert Worker.objects.get().name.endswith(f":{worker.pid}")
+    Worker.objects.update(seen_at=timezone.now() - timedelta(days=1, seconds=5))
+    assert run("run_worker", "--once").code == 0
+    assert not Worker.objects.exists()
+
+
+def test_the_end_of_its_input_ends_it():
+    """As when the server that started it has died, however that happened."""
+    worker = subprocess.Popen(
+        [sys.executable, ROOT / "manage.py", "run_worker", "--until-input-ends"],
+        env={**os.environ, "DATABASE_URL": database_url()},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(Worker.objects.exists, worker)
+    worker.stdin.close()
+    assert worker.wait(timeout=60) == 0
+    said = worker.stderr.read()
+    worker.stderr.close()
+    assert said.splitlines() == ["worker: Waiting for queued assignments.", "worker: Done: nothing was due"]
 
 
 def test_it_stays_while_the_database_is_away(monkeypatch):

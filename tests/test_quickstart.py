@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -122,14 +123,50 @@ def test_again_it_starts_in_seconds_keeps_the_data_and_shows_no_secret(first, da
     assert (first.checkout / "data" / "secrets.env").read_text() == kept
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_cleanly_while_it_is_asked(first, database, number):
+def test_it_does_what_shops_have_queued(first):
+    sent = {
+        "api_key": first.shown("API key"),
+        "product_id": 1,
+        "quantity": 1,
+        "generate": 0,
+        "identifier": "1003",
+        "owner_email": "cy@example.com",
+        "webhook_url": "https://shop.invalid/license-keys",
+    }
+    answer = urllib3.request("POST", f"{first.url}/api/v1/random-assign-license-keys-queued", json=sent).json()
+    assert answer["response"]["code"] == 807
+    first.wait_until_said("): assigned")
+    assert re.search(r"^worker: Queued assignment \d+ \(1 of .+\): assigned$", first.said, re.MULTILINE)
+
+
+# In a terminal Ctrl-C reaches every process; a service manager may ask only the one that it has started
+@pytest.mark.parametrize(("number", "all_of_them"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_it_stops_cleanly_while_it_is_asked(first, database, number, all_of_them):
     with running(first.checkout, **database) as run, hammered(f"{run.url}/healthz"):
         start = time.monotonic()
-        assert run.stop(number) == 0
+        assert (run.stop(number) if all_of_them else run.stop_server(number)) == 0
+        run.wait_until_gone()
         assert time.monotonic() - start < 15  # after 20 seconds a process that hangs would be killed
     assert "SIGKILL" not in run.said
     assert "Traceback" not in run.said
+    assert "started again" not in run.said
+
+
+def test_killed_its_worker_is_started_again_and_none_outlives_the_server(first, database):
+    with running(first.checkout, **database) as run:
+        run.wait_until_said("worker: Waiting")
+        os.kill(run.processes()["run_worker"], signal.SIGKILL)
+        run.wait_until_said("worker: It was killed (SIGKILL). It is started again in 1 s.")
+        run.wait_until(lambda: run.said.count("worker: Waiting") == 2)
+        assert sorted(run.processes()) == ["keep_worker", "run_worker", "server"]
+        assert run.stop_server(signal.SIGKILL) == -signal.SIGKILL
+        run.wait_until_gone()
+    with running(first.checkout, **database) as run:
+        run.wait_until_said("worker: Waiting")
+        os.kill(run.processes()["keep_worker"], signal.SIGKILL)
+        run.wait_until(lambda: "run_worker" not in run.processes())
+        assert list(run.processes()) == ["server"]
+        assert urllib3.request("GET", f"{run.url}/readyz").status == 200
 
 
 @contextlib.contextmanager

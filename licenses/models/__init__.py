@@ -17,6 +17,7 @@ from licenses.models.releases import Downloadable, Release
 from licenses.models.signing_keys import SigningKey
 from licenses.models.telemetry import TelemetryRecord
 from licenses.models.throttles import ThrottleBucket
+from licenses.models.workers import Worker
 
 __all__ = [
     "Activation",
@@ -45,4 +46,5 @@ __all__ = [
     "SigningKey",
     "TelemetryRecord",
     "ThrottleBucket",
+    "Worker",
 ]

@@ -12,10 +12,12 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 
 from licenses.management.base import PortalCommand
 from licenses.management.bulk import stop_requests
+from licenses.management.presence import WAITING, Presence, input_ended
 from licenses.services.idempotency import forget_old_answers
 from licenses.services.queued_assignments import work_on_next
 from licenses.services.staff import forget_ended_sessions
 from licenses.services.throttles import forget_empty_buckets
+from licenses.services.workers import forget_lost_workers
 
 logger = logging.getLogger(__name__)
 
@@ -37,17 +39,34 @@ class Command(PortalCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="Do what is due now, and end.")
+        parser.add_argument(
+            "--until-input-ends",
+            action="store_true",
+            help="End also when standard input ends: for a worker that a server starts beside itself.",
+        )
 
-    def handle(self, *args: Any, once: bool, **options: Any) -> None:
+    def handle(self, *args: Any, once: bool, until_input_ends: bool, **options: Any) -> None:
         self.done: Counter[str] = Counter()
         self.tidied_at = -TIDY_EVERY.total_seconds()
-        with stop_requests() as must_stop:
-            if once:
-                self.work(must_stop)
-            else:
-                self.say("Waiting for queued assignments. Ctrl-C ends the worker.")
-                self.work_until_stopped(must_stop)
+        self.presence = Presence()
+        self.prefix = "worker: " if until_input_ends else ""  # among the lines of a server
+        with stop_requests() as asked_to_stop:
+            try:
+                self.run(once, lambda: asked_to_stop() or (until_input_ends and input_ended()))
+            finally:
+                self.presence.end()
         self.say("Done: " + (", ".join(f"{count:,} {word}" for word, count in self.done.items()) or "nothing was due"))
+
+    def say(self, text: str) -> None:
+        super().say(self.prefix + text)
+
+    def run(self, once: bool, must_stop: Callable[[], bool]) -> None:
+        if once:
+            self.work(must_stop)
+        else:
+            advice = "" if self.prefix else " Ctrl-C ends the worker."
+            self.say(f"Waiting for queued assignments.{advice}")
+            self.work_until_stopped(must_stop)
 
     def work_until_stopped(self, must_stop: Callable[[], bool]) -> None:
         """Whatever happens to one piece of work, and while the database is away, the worker stays."""
@@ -66,8 +85,10 @@ class Command(PortalCommand):
 
     def work(self, must_stop: Callable[[], bool]) -> None:
         """All that is due, then some tidying."""
+        self.presence.say(WAITING)
         while not must_stop() and (worked := work_on_next(actor=self.actor)):
             queued, step = worked
+            self.presence.say("Queued assignments")
             self.done[step.value] += 1
             self.say(f"Queued assignment {queued.pk} ({queued}): {step.value}")
         if not must_stop() and time.monotonic() - self.tidied_at >= TIDY_EVERY.total_seconds():
@@ -75,6 +96,7 @@ class Command(PortalCommand):
             forget_old_answers()
             forget_empty_buckets()
             forget_ended_sessions()
+            forget_lost_workers()
 
 
 def wait(seconds: float, must_stop: Callable[[], bool]) -> None:
