@@ -7,11 +7,12 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from licenses.api.published_keys import show_published_keys
 from licenses.api.schema import show_document
-from licensing_portal import health
+from licensing_portal import health, health_page
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", include("licensing_portal.staff.urls")),  # before the admin, whose own log-in counts no tries
+    path("admin/health/", admin.site.admin_view(health_page.show), name="health_page"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("licenses.api.urls")),
     path("api/license/", include("settings_api.urls")),

@@ -159,6 +159,7 @@ OWN_WAY = (302, 302, 302, 302)
 TABLE = {
     "": (302, 302, 302, 302),
     "admin/": OWN_PAGE,
+    "admin/health/": STAFF,
     "admin/login/": (200, 302, 302, 200),
     "admin/login/second-factor/": (302, 302, 302, 302),
     "admin/login/passkey/": (302, 302, 302, 302),
