@@ -92,18 +92,18 @@ def _failed() -> Line:
 
 
 def bulk_assignments() -> Iterator[Line]:
-    latest = Assignment.objects.order_by("-pk")
+    latest: Any = Assignment.objects.order_by("-pk")
     names = {field.name for field in Assignment._meta.get_fields()}
     if "state" not in names:
         open_ones = sum(1 for row in latest[:LATEST_BULK] if row.finished_at is None)
         yield Line("Bulk assignments", f"{plural(open_ones, 'file')} not finished", State.PLAIN)
         return
-    states: Any = latest.values_list("state", flat=True)[:LATEST_BULK]
-    counts = Counter(states)
+    counts = Counter(latest.values_list("state", flat=True)[:LATEST_BULK])
     if not counts:
         yield Line("Bulk assignments", "None yet", State.PLAIN)
         return
-    labels = dict(Assignment._meta.get_field("state").flatchoices)
-    value = ", ".join(f"{count:,} {labels.get(state, state).lower()}" for state, count in counts.most_common())
+    states: Any = next(field for field in Assignment._meta.get_fields() if field.name == "state")
+    labels = {value: str(label).lower() for value, label in states.flatchoices}
+    value = ", ".join(f"{count:,} {labels.get(state, state)}" for state, count in counts.most_common())
     advice = "Open the failed ones under Bulk assignments: each says why." if counts["failed"] else ""
     yield Line("Bulk assignments", value, State.WARN if counts["failed"] else State.GOOD, advice)
