@@ -1,5 +1,6 @@
 import contextlib
 from collections import Counter, defaultdict
+from functools import cache
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -168,11 +169,13 @@ def quick_passwords(settings):
 
 
 _key_pairs: dict[int, list[RSAPrivateKey]] = defaultdict(list)
+_parse_once = cache(signing.parse_private_key)
 
 
 @pytest.fixture(autouse=True)
 def quick_keys(monkeypatch):
-    """The first key pair that a test makes is that of every test, and so on: making them is what takes time."""
+    """The first key pair that a test makes is that of every test, and so on: making them is what takes time, and
+    parsing them, which the portal does once for each row, and each test has rows of its own."""
     made, make = Counter(), signing.generate_private_key
 
     def generate(bits: int = 2048) -> RSAPrivateKey:
@@ -182,6 +185,7 @@ def quick_keys(monkeypatch):
         return _key_pairs[bits][made[bits] - 1]
 
     monkeypatch.setattr(signing, "generate_private_key", generate)
+    monkeypatch.setattr(signing, "parse_private_key", _parse_once)
 
 
 @pytest.fixture
