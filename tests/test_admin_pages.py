@@ -117,10 +117,13 @@ def test_it_answers_every_filter_choice_and_search(staff, model):
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_it_survives_hostile_parameters(staff, model):
     fill()
-    names = ["q", "p", "o", "all", "e", "_facets", "status__exact", "expiry", "product", "state", "kind", "door"]
-    names += [*admin_of(model).link_filters, "is_active__exact", "private_key_locked__startswith", "digest__startswith"]
-    for name in names:
+    found = staff.get(page(model, "changelist")).context["cl"]
+    filters = [name for spec in found.filter_specs for name in spec.expected_parameters()]
+    for name in ("q", "p", "o", "all", "e", "_facets", *filters, *admin_of(model).link_filters):
         for value in HOSTILE:
+            assert staff.get(page(model, "changelist"), {name: value}).status_code in (200, 302, 400), (name, value)
+    for name in ("status__exact", "kind", "private_key_locked__startswith", "digest__startswith"):  # of other lists
+        for value in HOSTILE[:2]:
             assert staff.get(page(model, "changelist"), {name: value}).status_code in (200, 302, 400), (name, value)
     for value in HOSTILE:
         assert staff.get(page(model, "add"), {"product": value}).status_code in (200, 403)

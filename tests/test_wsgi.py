@@ -157,8 +157,8 @@ def test_a_header_moves_no_path(server, body):
 
 
 def test_clients_that_vanish_give_their_threads_back(body):
-    """Two in the middle of a body, two in the middle of a header, and two threads."""
-    with running_portal(workers=1, threads=2) as server, contextlib.ExitStack() as silent:
+    """Two in the middle of a body, two in the middle of a header, and as many threads: none is left for the fifth."""
+    with running_portal(workers=1, threads=4) as server, contextlib.ExitStack() as silent:
         for begun in (
             head("Content-Length: 9"),
             "POST /v1/verify HTTP/1.1\r\nHost: 127",

@@ -18,7 +18,7 @@ from licenses.codes import Refused
 PROCESSES, THREADS = 4, 3
 ON_POSTGRESQL = connection.vendor == "postgresql"
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "20")) if ON_POSTGRESQL else 2  # SQLite has one writer: less to find
-HTTP_ROUNDS = max(1, ROUNDS // 10)  # of these, through the real server: an answer that is sealed costs more than it
+HTTP_ROUNDS = max(1, ROUNDS // 20)  # of these, through the real server: an answer that is sealed costs more than it
 INVALID = "invalid"
 http = urllib3.PoolManager(maxsize=THREADS, retries=False, timeout=60)
 
