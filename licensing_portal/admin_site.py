@@ -1,9 +1,9 @@
 from typing import Any, NamedTuple
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
@@ -24,6 +24,8 @@ ORDER = (
     "BlockListEntry",
     "AuditEvent",
 )
+# What the search of the header finds, each for whoever may view it
+FOUND = ("licensekey", "owner", "activation", "contract", "product", "queuedassignment")
 LATEST = 8  # audit events on the overview
 
 
@@ -57,6 +59,18 @@ class PortalAdminSite(AdminSite):
     index_title = "Overview"
     empty_value_display = "—"
     site_url = None  # there is no other site to view
+
+    def get_urls(self) -> list[Any]:
+        return [path("find/", self.admin_view(self.find), name="find"), *super().get_urls()]
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        from licenses.admin.find import find_anything
+
+        return find_anything(self, request)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        may_find = any(self._may_view(request, model) for model in FOUND)
+        return super().each_context(request) | {"may_find": may_find}
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         overview = {"figures": self._figures(request), "steps": self._steps(request), "lines": self._latest(request)}

@@ -12,7 +12,8 @@ from licenses.admin.filters import LiveFilter
 from licenses.admin.license_files import LicenseFileLinks
 from licenses.admin.verbs import Verb
 from licenses.models import Activation, BlockListEntry
-from licenses.reports.search import Matches, find_activations
+from licenses.reports.fragments import Matches
+from licenses.reports.search import Search
 from licenses.services.activations import deactivate_license
 from licenses.services.block_list import block_identifier
 
@@ -81,7 +82,7 @@ class ActivationAdmin(LicenseFileLinks, ActivationColumns, ReadOnlyAdmin):
     link_filters = ("license_key__id__exact",)
     list_select_related = ("license_key",)
     search_fields = ("identifier",)
-    search_help_text = "The beginning of the identifier or of the license key."
+    search_help_text = "Any part of the identifier or of the license key."
     ordering = ("-pk",)
     sortable_by = ()
     empty_text = "Activations appear when customers' software calls the activate endpoint with its license key."
@@ -109,8 +110,8 @@ class ActivationAdmin(LicenseFileLinks, ActivationColumns, ReadOnlyAdmin):
         """It writes the block list too."""
         return bool(request.user.has_perms(("licenses.change_licensekey", "licenses.add_blocklistentry")))
 
-    def find(self, text: str) -> Matches:
-        return find_activations(text)
+    def found_by(self, request: HttpRequest, search: Search) -> Matches:
+        return search.activations
 
     def history_target(self, obj: Activation) -> Model:
         return obj.license_key

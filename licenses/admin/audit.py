@@ -6,7 +6,8 @@ from licenses.admin.base import ReadOnlyAdmin
 from licenses.admin.display import Line, badge, described, kind_title, mono, when
 from licenses.admin.filters import KindFilter
 from licenses.models import AuditEvent
-from licenses.reports.search import Matches, find_audit_events
+from licenses.reports.fragments import Matches
+from licenses.reports.search import find_audit_events
 
 
 @admin.register(AuditEvent)

@@ -13,19 +13,19 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import DataError, IntegrityError, OperationalError
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from licenses.admin.display import described, list_url
+from licenses.admin.searching import SearchMixin
 from licenses.admin.verbs import AT_ONCE, VerbsMixin, actor_of, is_pk
 from licenses.codes import Refused
 from licenses.models import AuditEvent
 from licenses.reports.counting import Count, count_up_to
 from licenses.reports.lists import history_of
-from licenses.reports.search import Matches
 from licenses.services.records import delete_record, is_used, save_record
 from licenses.services.retries import why_lost
 
@@ -70,7 +70,7 @@ def _capitalized(name: object) -> str:
     return f"{str(name)[:1].upper()}{str(name)[1:]}"
 
 
-class PortalModelAdmin(VerbsMixin):
+class PortalModelAdmin(SearchMixin, VerbsMixin):
     """`save_model` and `delete_model` go through services, so that every change leaves its audit row."""
 
     paginator = CappedPaginator
@@ -101,19 +101,6 @@ class PortalModelAdmin(VerbsMixin):
         if db_field.name in self.autocomplete_fields:
             kwargs["widget"] = PickerSelect(db_field, self.admin_site)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
-
-    def find(self, text: str) -> Matches | None:
-        """The rows a search finds by index; None leaves it to Django's `search_fields`, for small tables."""
-        return None
-
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
-        text = search_term.replace("\0", "").strip()[:255]
-        matches = self.find(text) if text else None
-        if matches is None:
-            return super().get_search_results(request, queryset, text)
-        if matches.cut:
-            self.message_user(request, "There are more matches than these. Type more of it.", messages.INFO)
-        return queryset.filter(pk__in=matches.pks), False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         save_record(obj, changed_fields=form.changed_data, actor=actor_of(request))

@@ -16,7 +16,9 @@ from licenses.admin.verbs import Verb, actor_of
 from licenses.models import ApiKey, Contract, LicenseKey
 from licenses.models.license_keys import masked
 from licenses.reports.counting import count_up_to
+from licenses.reports.fragments import Matches, union
 from licenses.reports.lists import with_license_key_counts
+from licenses.reports.search import Search
 from licenses.services.contract_holders import MOST_AT_ONCE, generate_for_holder
 from licenses.services.contracts import block_license_keys, delete_contract, problems_with, save_contract
 
@@ -100,7 +102,7 @@ class ContractAdmin(PortalModelAdmin):
     list_filter = ("status", ProductFilter)
     list_select_related = ("product",)
     search_fields = ("name",)
-    search_help_text = "Part of the name."
+    search_help_text = "Any part of the name, or the contract key."
     ordering = ("name", "pk")
     sortable_by = ("name",)
     empty_text = (
@@ -112,6 +114,11 @@ class ContractAdmin(PortalModelAdmin):
 
     def arguments_for(self, row: Contract) -> dict[str, Any]:
         return {"contract": row}
+
+    def found_by(self, request: HttpRequest, search: Search) -> Matches:
+        """By a piece of the contract key for those alone who may see it: others could guess it piece by piece."""
+        may_see = self.has_change_permission(request)
+        return union(search.contracts, search.contracts_by_key) if may_see else search.contracts
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contract]:
         return with_license_key_counts(super().get_queryset(request), "contract")

@@ -17,8 +17,9 @@ from licenses.admin.products import FeaturesField
 from licenses.admin.verbs import actor_of
 from licenses.models import Activation, LicenseKey, LicenseKeyMetadata
 from licenses.models.license_keys import NEVER_EXPIRES, UNLIMITED
+from licenses.reports.fragments import Matches
 from licenses.reports.lists import with_live_activations
-from licenses.reports.search import Matches, find_license_keys
+from licenses.reports.search import Search
 from licenses.services.license_keys import (
     UPDATABLE,
     create_license_key,
@@ -69,7 +70,7 @@ class LicenseKeyAdmin(PortalModelAdmin):
     link_filters = ("owner__id__exact", "contract__id__exact")
     list_select_related = ("product", "owner")
     search_fields = ("license_key",)
-    search_help_text = "The beginning of a license key, owner's e-mail or name, activation identifier or reference."
+    search_help_text = "Any part of a license key, owner's e-mail or name, activation identifier or reference."
     sortable_by = ("text",)
     empty_text = "Import license keys from a CSV file (manage.py import_license_keys), generate them, or add one here."
     autocomplete_fields = ("product",)
@@ -93,8 +94,8 @@ class LicenseKeyAdmin(PortalModelAdmin):
     def arguments_for(self, row: LicenseKey) -> dict[str, Any]:
         return {"license_key": row.license_key}
 
-    def find(self, text: str) -> Matches:
-        return find_license_keys(text)
+    def found_by(self, request: HttpRequest, search: Search) -> Matches:
+        return search.license_keys
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LicenseKey]:
         return with_live_activations(super().get_queryset(request))

@@ -9,8 +9,9 @@ from django.http import HttpRequest
 from licenses.admin.base import PortalModelAdmin, ReadOnlyInline
 from licenses.admin.display import link, list_link, row_count, status_badge, when
 from licenses.models import LicenseKey, Owner
+from licenses.reports.fragments import Matches
 from licenses.reports.lists import with_license_key_counts
-from licenses.reports.search import Matches, find_owners
+from licenses.reports.search import Search
 
 
 class LicenseKeyInline(ReadOnlyInline):
@@ -52,15 +53,15 @@ class OwnerAdmin(PortalModelAdmin):
     form = OwnerForm
     list_display = ("email_or_name", "name", "license_keys", "created")
     search_fields = ("email",)
-    search_help_text = "The beginning of the e-mail address or of the name."
+    search_help_text = "Any part of the e-mail address or of the name."
     ordering = ("-pk",)
     sortable_by = ()
     fields = ("name", "email")
     inlines = (LicenseKeyInline,)
     empty_text = "Owners appear when license keys are assigned. You can also add one before."
 
-    def find(self, text: str) -> Matches:
-        return find_owners(text)
+    def found_by(self, request: HttpRequest, search: Search) -> Matches:
+        return search.owners
 
     def get_inlines(self, request: HttpRequest, obj: Owner | None) -> Any:
         return self.inlines if obj else ()

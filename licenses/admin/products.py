@@ -14,11 +14,14 @@ from django.http import HttpRequest
 from licenses.admin.base import PortalModelAdmin
 from licenses.admin.display import list_link, mono, product_badge, row_count
 from licenses.admin.metadata import MetadataInline
+from licenses.admin.searching import is_picker_of
 from licenses.admin.verbs import Verb, actor_of
 from licenses.models import Contract, Generator, LicenseKey, Product, ProductMetadata, Release, SigningKey
 from licenses.models.products import validate_features
 from licenses.reports.counting import count_up_to
+from licenses.reports.fragments import Matches
 from licenses.reports.lists import with_license_key_counts, with_stock
+from licenses.reports.search import Search
 from licenses.services.products import create_product, delete_product, set_product_status
 
 
@@ -183,11 +186,13 @@ class ProductAdmin(PortalModelAdmin):
     def has_hide_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("licenses.delete_product"))
 
+    def found_by(self, request: HttpRequest, search: Search) -> Matches:
+        return search.products
+
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
         """Pickers of other pages offer no deleted products."""
         found, cut = super().get_search_results(request, queryset, search_term)
-        is_picker = bool(request.resolver_match and request.resolver_match.url_name == "autocomplete")
-        return (found.exclude(status=Product.Status.DELETED) if is_picker else found), cut
+        return (found.exclude(status=Product.Status.DELETED) if is_picker_of(request) else found), cut
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
         return with_stock(with_license_key_counts(super().get_queryset(request), "product"))

@@ -18,6 +18,8 @@ from licenses.admin.filters import ProductFilter
 from licenses.admin.verbs import Verb
 from licenses.codes import Code
 from licenses.models import LicenseKey, QueuedAssignment
+from licenses.reports.fragments import Matches
+from licenses.reports.search import Search
 from licenses.services.queued_assignments import send_again
 
 State = QueuedAssignment.State
@@ -72,8 +74,8 @@ class QueuedAssignmentAdmin(ReadOnlyAdmin):
     list_display = ("title", "state_badge", "result", "trouble", "identifier", "for_whom")
     list_filter = ("state", ResultFilter, ProductFilter)
     list_select_related = ("product",)
-    search_fields = ("=identifier", "=owner_email")
-    search_help_text = "The shop's identifier or the owner's e-mail address, all of it."
+    search_fields = ("identifier", "owner_email")
+    search_help_text = "Any part of the shop's identifier or of the owner's e-mail address."
     ordering = ("-pk",)
     sortable_by = ()
     empty_text = (
@@ -103,6 +105,9 @@ class QueuedAssignmentAdmin(ReadOnlyAdmin):
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("licenses.change_queuedassignment"))
+
+    def found_by(self, request: HttpRequest, search: Search) -> Matches:
+        return search.queued_assignments
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[QueuedAssignment]:
         """A page loads the envelope of its one row; a list would load the license keys of all."""

@@ -11,7 +11,8 @@ from django.utils.text import Truncator
 from licenses.admin.base import ReadOnlyAdmin
 from licenses.admin.display import NOTHING, badge, link, mono, when
 from licenses.models import LicenseKey, Product, TelemetryRecord
-from licenses.reports.search import Matches, find_telemetry
+from licenses.reports.fragments import Matches
+from licenses.reports.search import find_telemetry
 
 SHOWN = 40  # characters of the data in the list
 FLAGS = {
