@@ -64,7 +64,8 @@ def pks_with(text: str, model: type[Model], column: str, deadline: Deadline) -> 
         return _fetch(f"{select} GLOB %s LIMIT {MATCH_CAP + 1}", f"*{glob(text)}*")
     # PostgreSQL plans what it materializes as if all of it was wanted, and so from the index: for a LIMIT alone it
     # would hope to come across enough matches soon, and read the whole table when there are few
-    sql = f"WITH found AS MATERIALIZED ({select} ILIKE %s) SELECT id FROM found LIMIT {MATCH_CAP + 1}"  # noqa: S608
+    operator = "LIKE" if text.lower() == text.upper() else "ILIKE"  # which reads twice as fast where there is no case
+    sql = f"WITH found AS MATERIALIZED ({select} {operator} %s) SELECT id FROM found LIMIT {MATCH_CAP + 1}"  # noqa: S608
     return _fetch_until(deadline, sql, f"%{like(text)}%")
 
 
@@ -78,7 +79,8 @@ def _fetch_until(deadline: Deadline, sql: str, pattern: str) -> list[int]:
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = {deadline.milliseconds}")
+                # Compiling the query takes longer than running it, and large tables would have it compiled
+                cursor.execute(f"SET LOCAL statement_timeout = {deadline.milliseconds}; SET LOCAL jit = off")
             found = _fetch(sql, pattern)
             transaction.set_rollback(True)  # nothing was written, and the limit was for this statement alone
             return found
