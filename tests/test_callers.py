@@ -182,6 +182,7 @@ TABLE = {
     "admin/password_change/": OWN_PAGE,
     "admin/password_change/done/": OWN_PAGE,
     "admin/jsi18n/": OWN_PAGE,
+    "admin/find/": STAFF,
     "admin/autocomplete/": STAFF,
     "admin/r/<path:content_type_id>/<path:object_id>/": (302, 404, 404, 302),  # nothing has a page outside
     "admin/^(?P<app_label>{apps})/$": (302, 404, 200, 302),

@@ -55,5 +55,5 @@ def test_without_the_extension_it_says_what_to_do(monkeypatch):
         return
     monkeypatch.setattr(search_indexes, "_operators", lambda connection: None)
     ran = run(COMMAND)
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (2, "")
     assert "Ask whoever runs the database for CREATE EXTENSION pg_trgm" in ran.err

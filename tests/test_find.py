@@ -121,6 +121,7 @@ def test_short_texts_are_beginnings_and_the_page_says_so(staff):
     answer = staff.get(FIND, {"q": "z"})
     assert [plain(row.name) for group in answer.context["groups"] for row in group["rows"]] == ["Zoe"]
     assert "only beginnings were compared" in answer.content.decode()
+    assert "<mark>Z</mark>oe" in answer.content.decode()
     assert "only beginnings" not in staff.get(FIND, {"q": "zoe"}).content.decode()
     page = staff.get("/admin/licenses/owner/", {"q": "z"})
     assert "only beginnings were compared" in page.content.decode()

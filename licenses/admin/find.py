@@ -22,6 +22,8 @@ from licenses.reports.lists import with_license_key_counts, with_live_activation
 from licenses.reports.search import Search, exact_matches
 
 SHOWN = 10  # rows of a group; the others are in its list
+READ_WHOLE = (Contract, Product)  # small tables, in which short texts are found anywhere, too
+NOT_SEARCHED = ("product", "active_activations")  # facts that stand there for the reader alone
 
 
 class Row(NamedTuple):
@@ -49,12 +51,15 @@ class Finding:
         found: Matches = self.site._registry[model].found_by(self.request, self.search)  # type: ignore[attr-defined]
         return found
 
-    def mark(self, text: object) -> SafeString:
-        return marked(str(text), self.text)
-
     def row(self, target: Model, name: object, badge: SafeString, /, **facts: object) -> Row:
-        named = [(label.replace("_", " "), self.mark(text)) for label, text in facts.items() if text not in ("", None)]
-        return Row(change_url(target), self.mark(name), badge, named)
+        at_start = self.search.beginnings and type(target) not in READ_WHOLE
+        named = [
+            (label.replace("_", " "), marked(str(text), "" if label in NOT_SEARCHED else self.text, at_start=at_start))
+            for label, text in facts.items()
+            if text
+        ]
+        name = marked(str(name), self.text, at_start=at_start)
+        return Row(change_url(target), name, badge, named)
 
     def first(self, rows: QuerySet[Any], column: str, pks: set[int]) -> list[Any]:
         """Those that begin with the text before the others, the newest of either first; the rest is not even read."""
@@ -64,9 +69,10 @@ class Finding:
         return sorted(rows.filter(pk__in=first), key=lambda row: first.index(row.pk))
 
 
-def marked(text: str, wanted: str) -> SafeString:
-    """The text as HTML, with what was looked for marked wherever it is, in any case."""
-    pieces = re.split(f"({re.escape(wanted)})", text, flags=re.IGNORECASE) if wanted else [text]
+def marked(text: str, wanted: str, *, at_start: bool = False) -> SafeString:
+    """The text as HTML, with what was looked for marked wherever it is or only at the start, in any case."""
+    pattern = f"{'^' if at_start else ''}({re.escape(wanted)})"
+    pieces = re.split(pattern, text, flags=re.IGNORECASE) if wanted else [text]
     html = (f"<mark>{escape(piece)}</mark>" if turn % 2 else escape(piece) for turn, piece in enumerate(pieces))
     return mark_safe("".join(html))  # noqa: S308  each piece is escaped
 

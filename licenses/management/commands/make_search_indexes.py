@@ -2,13 +2,10 @@
 
 from typing import Any
 
-from django.core.management.base import CommandError
 from django.db import connection
 
-from licenses.management.base import PortalCommand
+from licenses.management.base import PortalCommand, unusable
 from licenses.models.search_indexes import make_search_indexes
-
-NOT_POSSIBLE = 1  # exit code
 
 
 class Command(PortalCommand):
@@ -24,4 +21,4 @@ class Command(PortalCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not make_search_indexes(connection, say=self.say) and connection.vendor == "postgresql":
-            raise CommandError("No search index was made.", returncode=NOT_POSSIBLE)
+            raise unusable("No search index was made.")
