@@ -31,6 +31,7 @@ ONCE = {
     "test_admin_releases",
     "test_admin_signing_keys",
     "test_admin_telemetry",
+    "test_admin_verbs",
     "test_api_keys",
     "test_api_throttles",
     "test_audit_append_only",

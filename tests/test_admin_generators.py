@@ -142,7 +142,7 @@ def test_it_generates_license_keys_into_stock(staff):
     done = generate(staff, generator, confirmed="1", quantity="25")
     url = f"/admin/licenses/licensekey/?product={generator.product.pk}&amp;status__exact=available"
     words = f'25 license keys are in stock: <a href="{url}">available license keys of {generator.product}</a>'
-    assert f"1 generator used. {words}" in done.content.decode()
+    assert f"1 generator was used. {words}" in done.content.decode()
     keys = LicenseKey.objects.available().filter(product=generator.product, activation_limit=3, validity_days=30)
     assert keys.count() == 25
     assert AuditEvent.objects.filter(kind="license_key.created", door="admin").count() == 25

@@ -56,15 +56,15 @@ def test_it_assigns(staff):
     first.refresh_from_db()
     assert (first.status, first.owner.email, first.reference) == ("assigned", "ada@example.com", "order 7")
     assert first.expires_at > timezone.now() + timedelta(days=29)
-    assert said(answer) == ["2 license keys assigned."]
+    assert said(answer) == ["2 license keys were assigned."]
 
 
 def test_it_names_the_license_key_that_cannot_be_assigned_and_why(staff):
     free, taken = LicenseKeyFactory(), LicenseKeyFactory(assigned=True)
     answer = do(staff, "assign", free, taken)
     assert said(answer) == [
-        "1 license key assigned.",
-        f"1 license key refused. {taken}: Invalid or already assigned license key.",
+        "1 license key was assigned.",
+        f"1 license key was refused. {taken}: Invalid or already assigned license key.",
     ]
 
 
@@ -81,8 +81,8 @@ def test_it_blocks_and_ends_activations(staff, one_of_each):
     assert set(LicenseKey.objects.values_list("status", flat=True)) == {"blocked"}
     assert not Activation.objects.live().exists()
     assert said(answer) == [
-        "3 license keys blocked.",
-        f"1 license key left as before, blocked already: {one_of_each[3]}.",
+        "3 license keys were blocked.",
+        f"1 license key was left as before, blocked already: {one_of_each[3]}.",
     ]
 
 
@@ -109,7 +109,7 @@ def test_it_extends(staff):
     answer = do(staff, "extend", license_key, endless)
     license_key.refresh_from_db()
     assert license_key.expires_at == expires_at + timedelta(days=10)
-    assert said(answer)[1] == f"1 license key left as before, because they never expire: {endless}."
+    assert said(answer)[1] == f"1 license key was left as before, without an expiry: {endless}."
 
 
 @pytest.mark.parametrize("days", ["0", "-5", "99999999999", "ten", ""])
@@ -130,7 +130,7 @@ def test_it_returns_to_the_license_key_whose_button_was_pressed(staff):
     license_key = LicenseKeyFactory()
     page = f"{LIST}{license_key.pk}/change/"
     source = staff.get(page).content.decode()
-    assert re.findall(r'name="action" value="(\w+)"', source) == ["assign", "extend", "block"]
+    assert re.findall(r'name="action" value="(\w+)"', source) == ["assign", "extend", "make_reserved", "block"]
     asked = do(staff, "block", license_key, confirmed=False, from_object="1")
     assert 'name="from_object"' in asked.content.decode()
     assert do(staff, "block", license_key, from_object="1").headers["Location"] == page
@@ -146,10 +146,14 @@ def test_it_records_who_did_it_through_which_door(staff):
     assert re.search(r"License key blocked.*available.*→.*blocked.*root · Admin · 127.0.0.1", history, re.DOTALL)
 
 
-def test_it_does_at_most_five_hundred_at_once(staff):
-    rows = LicenseKeyFactory.create_batch(501, product=ProductFactory())
+def test_it_does_not_more_than_it_can_at_once(staff, monkeypatch):
+    monkeypatch.setattr("licenses.admin.verbs.AT_ONCE", 4)
+    rows = LicenseKeyFactory.create_batch(5, product=ProductFactory())
     answer = do(staff, "block", *rows)
-    assert "at most 500" in said(answer)[0]
+    assert said(answer) == [
+        "More than 4 license keys are selected, which is the most at once. Narrow the list first, with a filter at the "
+        "side, or a search, and do it in parts. Nothing was changed."
+    ]
     assert not LicenseKey.objects.filter(status="blocked").exists()
 
 

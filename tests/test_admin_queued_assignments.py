@@ -103,7 +103,7 @@ def test_it_sends_again_what_is_uncertain_or_given_up(staff):
     assert not AuditEvent.objects.filter(kind="assignment.sent_again").exists()
     answer = staff.post(PAGES, form | {"confirmed": "1"}, follow=True).content.decode()
     assert "2 queued assignments will be sent again" in answer
-    assert "2 queued assignments left as before, delivered already, or still to be delivered" in answer
+    assert "2 queued assignments were left as before, delivered already, or still to be delivered" in answer
     states = {state: QueuedAssignment.objects.get(pk=row.pk).state for state, row in rows.items()}
     assert states == {"queued": "queued", "delivered": "delivered", "uncertain": "delivering", "failed": "delivering"}
     events = AuditEvent.objects.filter(kind="assignment.sent_again")

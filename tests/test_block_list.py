@@ -233,7 +233,7 @@ def test_it_blocks_the_identifier_of_an_activation(staff, portal):
     asked = staff.post(ACTIVATIONS, {"action": "block_identifier", "_selected_action": activation.pk})
     assert "until somebody takes it off the block list" in asked.content.decode()
     answer = act(staff, activation, reason="Reported as stolen")
-    assert "1 activation deactivated, the identifier blocked." in answer.content.decode()
+    assert "1 activation was deactivated and its identifier blocked." in answer.content.decode()
     entry = BlockListEntry.objects.get()
     assert (entry.kind, entry.value, entry.reason) == ("identifier", "stolen-device", "Reported as stolen")
     assert set(Activation.objects.live()) == {elsewhere, other}
@@ -241,8 +241,8 @@ def test_it_blocks_the_identifier_of_an_activation(staff, portal):
     assert blocked(portal("verify", **params), portal)
     kinds = AuditEvent.objects.filter(door="admin").order_by("pk").values_list("kind", flat=True)
     assert list(kinds) == ["activation.deactivated", "block_list_entry.created"]
-    assert "left as before" in act(staff, activation).content.decode()
-    assert "deactivated, the identifier blocked." in act(staff, elsewhere).content.decode()
+    assert "was left as before" in act(staff, activation).content.decode()
+    assert "was deactivated and its identifier blocked." in act(staff, elsewhere).content.decode()
     assert BlockListEntry.objects.count() == 1
 
 

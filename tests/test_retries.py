@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.urls import reverse
 
-from licenses.admin import verbs
+from licenses.admin import verb_runs
 from licenses.codes import Code
 from licenses.events import Kind
 from licenses.models import AuditEvent, Contract, IdempotencyRecord, LicenseKey
@@ -140,7 +140,7 @@ def select(staff, *keys: LicenseKey, action: str) -> str:
 def test_an_action_of_the_admin_that_loses_is_done_again(staff):
     keys = LicenseKeyFactory.create_batch(2, assigned=True)
     with losing("licenses_licensekey", 1):
-        assert "2 license keys blocked" in select(staff, *keys, action="block")
+        assert "2 license keys were blocked" in select(staff, *keys, action="block")
     assert LicenseKey.objects.filter(status="blocked").count() == 2
 
 
@@ -286,7 +286,7 @@ def test_a_database_that_stays_locked_is_answered_with_198(portal):
 def test_a_locked_database_is_waited_for_in_the_admin(staff):
     key = LicenseKeyFactory(assigned=True)
     with locked_elsewhere(0.25):
-        assert "1 license key blocked" in select(staff, key, action="block")
+        assert "1 license key was blocked" in select(staff, key, action="block")
 
 
 @on_sqlite
@@ -305,5 +305,5 @@ def test_an_action_on_what_is_gone_says_so():
     contract_admin = admin.site._registry[Contract]
     verb = next(verb for verb in contract_admin.verbs if verb.service is block_license_keys)
     Contract.objects.all().delete()
-    outcome = verbs._do(verb, contract_admin, [contract], {}, ACTOR)
-    assert outcome.refused == [f"{contract}: it was deleted in the meantime"]
+    outcome = verb_runs._together(verb, contract_admin, [contract], {}, ACTOR)
+    assert outcome.refused == [(contract, "it was deleted in the meantime")]

@@ -21,7 +21,7 @@ DEACTIVATE = Verb(
     name="deactivate_license",
     label="Deactivate",
     service=deactivate_license,
-    done="deactivated",
+    done="was deactivated",
     unchanged="inactive already",
     explanation="The software no longer runs there, and another identifier can take the place.",
     permission="deactivate",
@@ -36,14 +36,18 @@ def block_list_entry_of(activation: Activation) -> BlockListEntry | None:
 
 
 class BlockForm(forms.Form):
-    reason = forms.CharField(max_length=255, required=False, help_text="For your colleagues; callers never see it.")
+    reason = forms.CharField(
+        max_length=255,
+        required=False,
+        help_text="For your colleagues, such as: stolen card, ticket 4711. Callers never see it.",
+    )
 
 
 BLOCK_IDENTIFIER = Verb(
     name="block_identifier",
     label="Block this identifier",
     service=block_identifier,
-    done="deactivated, the identifier blocked",
+    done="was deactivated and its identifier blocked",
     unchanged="blocked and inactive already",
     explanation="Puts the identifier on the block list and ends this activation. Every call from there is answered "
     "with 150, with whatever license key, until somebody takes it off the block list.",

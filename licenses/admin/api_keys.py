@@ -17,7 +17,7 @@ REVOKE = Verb(
     name="revoke",
     label="Revoke",
     service=revoke_api_key,
-    done="revoked",
+    done="was revoked",
     unchanged="revoked already",
     explanation="Calls with a revoked API key are answered with 101 from the next request on. "
     "This cannot be taken back; create another API key instead.",

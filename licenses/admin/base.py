@@ -21,7 +21,8 @@ from django.template.response import TemplateResponse
 
 from licenses.admin.display import described, list_url
 from licenses.admin.searching import SearchMixin
-from licenses.admin.verbs import AT_ONCE, VerbsMixin, actor_of, is_pk
+from licenses.admin.verb_runs import AT_ONCE
+from licenses.admin.verbs import VerbsMixin, actor_of, is_pk
 from licenses.codes import Refused
 from licenses.models import AuditEvent
 from licenses.reports.counting import Count, count_up_to
@@ -54,7 +55,7 @@ class PortalChangeList(ChangeList):
             super().__init__(request, *args, **kwargs)
         except (ValueError, OverflowError, DataError) as error:
             raise IncorrectLookupParameters(error) from error
-        self.may_select_all = self.result_count <= AT_ONCE
+        self.may_select_all, self.most_selected = self.result_count <= AT_ONCE, AT_ONCE
         if not self.is_popup:
             self.title = _capitalized(self.opts.verbose_name_plural)
 
@@ -93,9 +94,12 @@ class PortalModelAdmin(SearchMixin, VerbsMixin):
         return super().has_delete_permission(request, obj) and (obj is None or not is_used(obj))
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Only the filters of the list: any other could read every row, or ask about columns that no page shows."""
+        """Only the filters of the list: any other could read every row, or ask about columns that no page shows.
+
+        `id__in` names the rows that an action has refused.
+        """
         filters = {getattr(entry, "parameter_name", entry) for entry in self.list_filter}
-        return lookup in self.link_filters or lookup.partition("__")[0] in filters
+        return lookup in (*self.link_filters, "id__in") or lookup.partition("__")[0] in filters
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in self.autocomplete_fields:

@@ -67,23 +67,29 @@ def _keys_end(contracts: Sequence[Contract]) -> str:
     return f"{count} license {'key is' if count.number == 1 else 'keys are'} blocked, and their activations end now."
 
 
+def _what_it_got(fields: dict[str, Any]) -> str:
+    count = fields["quantity"]
+    return "got 1 new license key" if count == 1 else f"got {count:,} new license keys"
+
+
 VERBS = (
     Verb(
         name="generate",
         label="Generate license keys",
         service=generate_for_holder,
-        done="got new license keys",
+        done=_what_it_got,
         unchanged="without new ones",
         explanation="Makes new license keys under the contract. They are its holder's to give, not your shop's.",
         form=GenerateForm,
         permission="generate",
+        previewed=False,
         applies=lambda contract: contract.is_active,
     ),
     Verb(
         name="block_license_keys",
         label="Revoke its license keys",
         service=block_license_keys,
-        done="revoked: all license keys are blocked",
+        done="was revoked: all license keys under it are blocked",
         unchanged="without an open license key",
         explanation="Blocks every license key under the contract, also those that customers use. The contract itself "
         "stays as it is: make it inactive too, or its holder generates new ones.",

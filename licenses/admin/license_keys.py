@@ -97,6 +97,11 @@ class LicenseKeyAdmin(PortalModelAdmin):
     def found_by(self, request: HttpRequest, search: Search) -> Matches:
         return search.license_keys
 
+    def has_restock_permission(self, request: HttpRequest) -> bool:
+        """It takes owners their license keys: for those who look after the stock."""
+        return bool(request.user.has_perms(("licenses.change_licensekey", "licenses.add_licensekey")))
+
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[LicenseKey]:
         return with_live_activations(super().get_queryset(request))
 

@@ -92,7 +92,7 @@ VERBS = (
         name="activate_product",
         label="Make active",
         service=partial(set_product_status, status=Product.Status.ACTIVE),
-        done="made active",
+        done="was made active",
         unchanged="active already",
         explanation="License keys of an active product are answered normally. A deleted product comes back with all "
         "it had: its license keys, metadata, releases and signing keys.",
@@ -102,7 +102,7 @@ VERBS = (
         name="deactivate_product",
         label="Make inactive",
         service=partial(set_product_status, status=Product.Status.INACTIVE),
-        done="made inactive",
+        done="was made inactive",
         unchanged="inactive or deleted already",
         explanation="From now on every license key of an inactive product is answered with 203 and stops working. "
         "Nothing is deleted; making the product active again takes it back.",
@@ -114,7 +114,7 @@ VERBS = (
         name="delete_product",
         label="Delete",
         service=delete_product,
-        done="deleted",
+        done="was deleted",
         unchanged="deleted already",
         explanation="Programs no longer see a deleted product, and its license keys are answered with 203. Nothing is "
         "erased: license keys, owners and history stay in the admin, and making the product active takes it back.",

@@ -31,7 +31,7 @@ VERBS = (
         name="publish_release",
         label="Publish",
         service=publish_release,
-        done="published",
+        done="was published",
         unchanged="published already",
         explanation="Customers' software lists and downloads its files, and the product's public changelog names it.",
         applies=lambda release: not release.is_published,
@@ -40,7 +40,7 @@ VERBS = (
         name="withdraw_release",
         label="Withdraw",
         service=withdraw_release,
-        done="withdrawn",
+        done="was withdrawn",
         unchanged="not published",
         explanation="From now on nobody lists or downloads its files, also not with a link that was given out before. "
         "Nothing is deleted; publishing it again takes it back.",

@@ -132,7 +132,7 @@ USE = Verb(
     name="use",
     label="Put in use",
     service=use_signing_key,
-    done="in use: it signs from now on",
+    done="is in use and signs from now on",
     unchanged="in use already",
     explanation="It signs from now on, on every node. The active signing key before it retires and stays published: "
     "what it has signed stays valid.",
@@ -145,12 +145,13 @@ COMPROMISED = Verb(
     name="compromised",
     label="Mark as compromised",
     service=mark_compromised,
-    done="marked as compromised",
+    done="was marked as compromised",
     unchanged="marked so already",
     explanation="Somebody else may have the private half. The published keys will say from when on what it signed is "
     "not to be trusted.",
     form=CompromisedForm,
     permission="replace",
     dangerous=True,
+    previewed=False,
     consequence=_what_takes_over,
 )

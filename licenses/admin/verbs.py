@@ -1,59 +1,53 @@
-"""Verbs of the services as actions: on many rows from a list, on one from its own page, through the same function."""
+"""Verbs of the services as actions: on many rows from a list, on one from its own page, through the same function.
 
+A verb asks on a page of its own, shows what it would do, then does it: `admin/verb_runs.py` runs the services for both.
+"""
+
+import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
-from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
-from django.db import DatabaseError
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.html import format_html
 
 from licenses.admin.display import change_url
-from licenses.codes import Refused
+from licenses.admin.verb_runs import AT_ONCE, NAMED, do, how_many, preview, report
 from licenses.models import Actor, Door
-from licenses.services.retries import retried, why_lost
+from licenses.services.throttles import take
 
 MAX_DIGITS = 18  # of a primary key; longer ones overflow the database's integers
-AT_ONCE = 500  # rows of one action: each is a transaction, and the page that asks names them all
-NAMED = 10  # rows a message or a page names before it says how many more
+REMEMBERED = 24 * 60  # minutes for which a page that was confirmed is known to have been
 
 
 @dataclass(frozen=True)
 class Verb:
     """One action. `form`'s fields are the service's own parameters; what identifies a row comes from its admin.
 
-    `service` returns something true when it changed the row and something false when there was nothing to change.
+    `service` returns something true when it changed the row and something false when there was nothing to change. The
+    preview runs it too, in a transaction that is undone: `previewed` is False where that would show what is then made
+    anew (license keys, key pairs).
     """
 
     name: str
     label: str
     service: Callable[..., Any]
-    done: str
-    unchanged: str
+    done: str | Callable[[dict[str, Any]], str]  # after the rows, for one of them: "was blocked"
+    unchanged: str  # why a row stayed as it was, of one and of many: "blocked already"
     explanation: str
     form: type[forms.Form] = forms.Form
     permission: str = "change"
     dangerous: bool = False
+    previewed: bool = True
     applies: Callable[[Any], bool] = lambda row: True  # whether a row's own page offers it
     consequence: Callable[[Sequence[Any]], str] = lambda rows: ""  # what else happens to these rows
     outcome: Callable[[Sequence[Any], dict[str, Any]], str] = lambda rows, fields: ""  # a sentence about what was done
-
-
-@dataclass
-class Outcome:
-    """What became of the rows of one action."""
-
-    done: list[Any] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
 
 
 class VerbsMixin(admin.ModelAdmin):
@@ -100,89 +94,111 @@ def _action(verb: Verb) -> Callable[[VerbsMixin, HttpRequest, QuerySet[Any]], Ht
 
 
 def run(verb: Verb, model_admin: VerbsMixin, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-    """Ask on a page of its own, then do it row by row, each in its own transaction, and say what happened."""
+    """Ask on a page of its own, show what it would do, then do it and say what happened."""
     if not model_admin.may(request, verb):  # again: the list of actions is no protection (S12)
         raise PermissionDenied
     rows = list(queryset[: AT_ONCE + 1])
-    if not rows or len(rows) > AT_ONCE:
-        problem = f"Select at most {AT_ONCE} rows at once." if rows else "The selected rows are gone from this list."
+    if problem := _problem(rows, model_admin):
         model_admin.message_user(request, f"{problem} Nothing was changed.", messages.WARNING)
         return None
-    form = verb.form(request.POST if "confirmed" in request.POST else None)
-    if not form.is_valid():
-        return _ask(verb, model_admin, request, rows, form)
-    outcome = _do(verb, model_admin, rows, form.cleaned_data, actor_of(request))
-    _report(verb, model_admin, request, outcome, verb.outcome(outcome.done, form.cleaned_data))
+    form = _form(verb, request)
+    if "edit" in request.POST or not form.is_valid():
+        return _page(verb, model_admin, request, rows, form, asks=True)
+    if "confirmed" not in request.POST or _is_another_list(model_admin, request, rows):
+        return _page(verb, model_admin, request, rows, form, asks=not verb.previewed)
+    if _was_confirmed(request):
+        text = "This page was confirmed before, and what it asked was done then. It was not done a second time."
+        model_admin.message_user(request, text, messages.WARNING)
+        return HttpResponseRedirect(_back_url(request, rows))
+    outcome = do(verb, model_admin, rows, form.cleaned_data, actor_of(request))
+    report(verb, model_admin, request, outcome, form.cleaned_data)
     return HttpResponseRedirect(_back_url(request, rows))
 
 
-def _ask(
-    verb: Verb, model_admin: VerbsMixin, request: HttpRequest, rows: list[Model], form: forms.Form
+def _problem(rows: Sequence[Model], model_admin: VerbsMixin) -> str:
+    """Why nothing can be done about this selection; empty when something can."""
+    if not rows:
+        return "The selected rows are gone from this list."
+    if len(rows) <= AT_ONCE:
+        return ""
+    filters = "a filter at the side, or " if model_admin.list_filter else ""
+    return (
+        f"More than {AT_ONCE:,} {model_admin.opts.verbose_name_plural} are selected, which is the most at once. "
+        f"Narrow the list first, with {filters}a search, and do it in parts."
+    )
+
+
+def _form(verb: Verb, request: HttpRequest) -> forms.Form:
+    """Filled in when the page that asks was sent, or when there is nothing to ask."""
+    is_sent = "asked" in request.POST or "confirmed" in request.POST or not verb.form.base_fields
+    return verb.form(request.POST if is_sent else None)
+
+
+def _is_another_list(model_admin: VerbsMixin, request: HttpRequest, rows: Sequence[Model]) -> bool:
+    """Whether "all that match" are other rows in number than the page has shown; says so then."""
+    before = request.POST.get("expected", "")
+    if not _selects_all(request) or before == str(len(rows)):
+        return False
+    text = f"Nothing was changed: the list has become another one meanwhile. It has {how_many(len(rows), model_admin)}"
+    text += f" now, and had {before} before." if is_pk(before) else " now."
+    model_admin.message_user(request, f"{text} Look at it again.", messages.WARNING)
+    return True
+
+
+def _was_confirmed(request: HttpRequest) -> bool:
+    """Whether this very page was sent before; counted exactly in all processes, so one of a double click has effect."""
+    token = request.POST.get("token", "")[:100]
+    name = f"confirmed page of {request.user.get_username()}: {token}"
+    return bool(token) and take(name, burst=1, per_minute=1 / REMEMBERED) > 0
+
+
+def _selects_all(request: HttpRequest) -> bool:
+    return request.POST.get("select_across") == "1"
+
+
+def _page(
+    verb: Verb,
+    model_admin: VerbsMixin,
+    request: HttpRequest,
+    rows: list[Model],
+    form: forms.Form,
+    *,
+    asks: bool,
 ) -> TemplateResponse:
+    """The page with the form (`asks`) or, once that is filled in, with what would happen."""
     request.current_app = model_admin.admin_site.name  # as Django's own views do
+    shown = None if asks else preview(verb, model_admin, rows, form.cleaned_data)
     return TemplateResponse(
         request,
         "admin/verb.html",
         {
             **model_admin.admin_site.each_context(request),
-            "title": f"{verb.label}: {_how_many(len(rows), model_admin)}",
+            "title": f"{verb.label}: {how_many(len(rows), model_admin)}",
             "opts": model_admin.opts,
             "verb": verb,
-            "rows": rows,
+            "stage": "asked" if asks and verb.previewed else "confirmed",
+            "preview": shown,
             "named": rows[:NAMED],
             "more": len(rows) - len(rows[:NAMED]),
             "consequence": verb.consequence(rows),
             "form": form,
             "one": rows[0] if len(rows) == 1 else None,
-            "from_object": "from_object" in request.POST,
+            "sent_along": _sent_along(request, rows),
             "back_url": _back_url(request, rows),
-            "checkbox_name": ACTION_CHECKBOX_NAME,
         },
     )
+
+
+def _sent_along(request: HttpRequest, rows: list[Model]) -> list[tuple[str, Any]]:
+    """What the page sends back unseen. All that match are named by the list's address and their number."""
+    fields: list[tuple[str, Any]] = [("token", secrets.token_urlsafe(16))]
+    if "from_object" in request.POST:
+        fields.append(("from_object", 1))
+    if _selects_all(request):
+        return [*fields, ("select_across", 1), ("expected", len(rows)), (ACTION_CHECKBOX_NAME, rows[0].pk)]
+    return [*fields, *((ACTION_CHECKBOX_NAME, row.pk) for row in rows)]
 
 
 def _back_url(request: HttpRequest, rows: list[Model]) -> str:
     """Back to where the action was asked for: the row's own page or the list as it was."""
     return change_url(rows[0]) if "from_object" in request.POST else request.get_full_path()
-
-
-def _do(verb: Verb, model_admin: VerbsMixin, rows: list[Model], fields: dict[str, Any], actor: Actor) -> Outcome:
-    outcome = Outcome()
-    for row in rows:
-        try:
-            changed = retried(partial(verb.service, **model_admin.arguments_for(row), **fields, actor=actor))
-        except Refused as refused:
-            outcome.refused.append(f"{row}: {refused.code.value.message.rstrip('.')}")
-        except ValidationError as error:
-            outcome.refused.append(f"{row}: {' '.join(error.messages).rstrip('.')}")
-        except ObjectDoesNotExist:
-            outcome.refused.append(f"{row}: it was deleted in the meantime")
-        except DatabaseError as error:
-            if not why_lost(error):
-                raise
-            outcome.refused.append(f"{row}: the database was busy with other changes; try it again")
-        else:
-            outcome.done += [row] if changed else []
-            outcome.unchanged += [] if changed else [str(row)]
-    return outcome
-
-
-def _report(verb: Verb, model_admin: VerbsMixin, request: HttpRequest, outcome: Outcome, more: str) -> None:
-    for rows, words, level in (
-        (outcome.done, format_html("{}. {}", verb.done, more) if more else f"{verb.done}.", messages.SUCCESS),
-        (outcome.unchanged, f"left as before, {verb.unchanged}: {_named(outcome.unchanged)}.", messages.WARNING),
-        (outcome.refused, f"refused. {_named(outcome.refused, '; ')}.", messages.ERROR),
-    ):
-        if rows:
-            text = format_html("{} {}", _how_many(len(rows), model_admin), words)
-            model_admin.message_user(request, text, level)
-
-
-def _how_many(count: int, model_admin: VerbsMixin) -> str:
-    name = model_admin.opts.verbose_name if count == 1 else model_admin.opts.verbose_name_plural
-    return f"{count} {name}"
-
-
-def _named(rows: list[str], separator: str = ", ") -> str:
-    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
-    return separator.join(rows[:NAMED]) + more
