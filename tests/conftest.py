@@ -66,6 +66,7 @@ ONCE = {
     "test_get_all_generators",
     "test_get_products",
     "test_headers",
+    "test_help_texts",
     "test_hostile_input",
     "test_installation",
     "test_license_files",

@@ -23,6 +23,7 @@ class AssignmentRowColumns:
 
 class AssignmentRowInline(AssignmentRowColumns, ReadOnlyInline):
     model = AssignmentRow
+    empty_text = "No row is done yet. Each appears here with its license key, or with why it got none."
     verbose_name_plural = "rows"
     fields = readonly_fields = ("line", "license_key_link", "result", "problem")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
 from django.contrib.admin.utils import unquote
@@ -14,12 +14,12 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import DataError, IntegrityError, OperationalError
 from django.db.models import Model
-from django.forms.formsets import DELETION_FIELD_NAME
-from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from licenses.admin.display import described, list_url
+from licenses.admin.help_texts import with_help
+from licenses.admin.inlines import NewestInline, ReadOnlyInline
 from licenses.admin.searching import SearchMixin
 from licenses.admin.verb_runs import AT_ONCE
 from licenses.admin.verbs import VerbsMixin, actor_of, is_pk
@@ -30,10 +30,10 @@ from licenses.reports.lists import history_of
 from licenses.services.records import delete_record, is_used, save_record
 from licenses.services.retries import why_lost
 
+__all__ = ["CappedPaginator", "NewestInline", "PortalChangeList", "PortalModelAdmin", "ReadOnlyAdmin", "ReadOnlyInline"]
 FASTER = (IntegrityError, OperationalError, ValidationError, Refused)
 HISTORY_CAP = 100
 PANEL_CAP = 5  # audit events on an object's own page
-INLINE_CAP = 20
 
 
 class CappedPaginator(Paginator):
@@ -105,6 +105,10 @@ class PortalModelAdmin(SearchMixin, VerbsMixin):
         if db_field.name in self.autocomplete_fields:
             kwargs["widget"] = PickerSelect(db_field, self.admin_site)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        return with_help(field, db_field.model._meta.model_name, db_field.name, kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         save_record(obj, changed_fields=form.changed_data, actor=actor_of(request))
@@ -203,74 +207,6 @@ class ReadOnlyAdmin(PortalModelAdmin):
     """Rows that are written elsewhere and only looked at here."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class NewestFormSet(BaseInlineFormSet):
-    """The newest rows alone on the page; a form that comes back may name any row of its parent."""
-
-    more = False
-
-    def get_queryset(self) -> Any:
-        if self.is_bound:
-            return super().get_queryset()
-        if not hasattr(self, "_newest"):
-            rows = list(super().get_queryset().order_by("-pk")[: INLINE_CAP + 1])
-            self._newest, self.more = rows[:INLINE_CAP], len(rows) > INLINE_CAP
-        return self._newest
-
-    def clean(self) -> None:
-        """Django's inline forms leave out every constraint that names the parent; here they are checked."""
-        super().clean()
-        for form in self.forms:
-            if form.has_changed() and not form.errors and not form.cleaned_data.get(DELETION_FIELD_NAME):
-                try:
-                    form.instance.validate_constraints()
-                except ValidationError as error:
-                    form.add_error(None, error)
-
-    @property
-    def all_url(self) -> str:
-        return list_url(self.fk.model, **{f"{self.fk.name}__id__exact": self.instance.pk})
-
-
-class ReadOnlyFormSet(NewestFormSet):
-    """Rows that a page shows and never takes back: nothing that is posted for them is read."""
-
-    new_objects: list[Any] = []
-    changed_objects: list[Any] = []
-    deleted_objects: list[Any] = []
-
-    def __init__(self, data: Any = None, files: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-
-    def is_valid(self) -> bool:
-        return True
-
-    def save(self, commit: bool = True) -> list[Any]:
-        return []
-
-
-class NewestInline(admin.TabularInline):
-    """A table of the newest rows of an object, with a link to the list of all of them."""
-
-    formset: type[BaseInlineFormSet] = NewestFormSet
-    template = "admin/edit_inline/newest.html"
-    extra = 0
-
-
-class ReadOnlyInline(NewestInline):
-    formset = ReadOnlyFormSet
-    max_num = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -32,6 +32,9 @@ from licenses.services.license_keys import (
 
 class ActivationInline(ActivationColumns, ReadOnlyInline):
     model = Activation
+    empty_text = (
+        "It runs nowhere yet. An activation appears when customers' software calls the activate endpoint with it."
+    )
     fields = readonly_fields = ("where", "state", "activated", "deactivated", "last_verified", "address")
 
     @admin.display(description="identifier")
@@ -41,6 +44,9 @@ class ActivationInline(ActivationColumns, ReadOnlyInline):
 
 class LicenseKeyMetadataInline(MetadataInline):
     model = LicenseKeyMetadata
+    empty_text = (
+        "Nothing is noted yet. Add a name and a value, such as edition and pro, for customers' software to read."
+    )
 
 
 class LicenseKeyAddForm(forms.ModelForm):

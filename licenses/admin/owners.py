@@ -16,6 +16,7 @@ from licenses.reports.search import Search
 
 class LicenseKeyInline(ReadOnlyInline):
     model = LicenseKey
+    empty_text = "No license keys yet. Assign one on its page, or several from the list of license keys."
     verbose_name_plural = "license keys"
     fields = readonly_fields = ("license_key_link", "product", "state", "assigned", "expires", "reference")
 

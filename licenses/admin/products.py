@@ -27,6 +27,9 @@ from licenses.services.products import create_product, delete_product, set_produ
 
 class ProductMetadataInline(MetadataInline):
     model = ProductMetadata
+    empty_text = (
+        "Nothing is noted yet. Add a name and a value, such as edition and pro, for customers' software to read."
+    )
 
 
 class FeaturesField(forms.JSONField):

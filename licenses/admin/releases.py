@@ -103,6 +103,7 @@ class DownloadableForm(forms.ModelForm):
 
 class DownloadableInline(NewestInline):
     model = Downloadable
+    empty_text = "No files yet. Choose one to add it; customers download the files of published releases."
     form = DownloadableForm
     verbose_name, verbose_name_plural = "file", "files"
     fields = ("file", "file_name", "size", "download_counter", "stored")

@@ -57,7 +57,10 @@ class SecretTextarea(forms.Textarea):
 class ImportSigningKeyForm(forms.Form):
     product = ProductField()
     status = forms.ChoiceField(
-        label="When", choices=[(status.value, text) for status, text in HOW.items()], initial=Status.ACTIVE
+        label="When",
+        choices=[(status.value, text) for status, text in HOW.items()],
+        initial=Status.ACTIVE,
+        help_text="In use at once, it replaces the active one, which retires and stays published.",
     )
     file = forms.FileField(required=False, help_text="A PEM file, PKCS#1 or PKCS#8, of 2048 to 4096 bits.")
     pem = forms.CharField(

@@ -9,11 +9,15 @@ from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from django import forms
+from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import User
 
 from licensing_portal.staff.factors import time_step_of, use_code
 from licensing_portal.staff.limits import username
 
+ANY_CODE = "Six digits from your authenticator app, such as 123456, or one of your recovery codes."
+APP_CODE = "Six digits, such as 123456. The app shows new ones every 30 seconds."
+PASSKEY_NAME = "By which you tell it from others, such as Phone or Office laptop."
 CODE = {"autocomplete": "one-time-code", "inputmode": "text", "autofocus": True, "maxlength": 40, "spellcheck": "false"}
 
 
@@ -23,7 +27,10 @@ class SignInForm(LoginForm):
         self.label_suffix = ""
         self.fields["login"].widget.attrs = {"autocomplete": "username", "autofocus": True, "autocapitalize": "none"}
         self.fields["password"].widget.attrs = {"autocomplete": "current-password"}
-        self.fields["password"].help_text = ""
+        self.fields["login"].help_text = "The user name of your account, such as jo."
+        self.fields[
+            "password"
+        ].help_text = "With its capitals and spaces. Five wrong ones in a row make you wait a minute."
 
     def clean_login(self) -> str:
         return username(self.cleaned_data["login"])
@@ -34,13 +41,26 @@ class ConfirmByPasswordForm(ReauthenticateByPasswordForm):
         super().__init__(*args, **kwargs)
         self.label_suffix = ""
         self.fields["password"].widget.attrs = {"autocomplete": "current-password", "autofocus": True}
+        self.fields["password"].help_text = "The one that you sign in with."
+
+
+class OwnPasswordForm(AdminPasswordChangeForm):
+    """Django's, with a word about the field that it says nothing about."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields[
+            "old_password"
+        ].help_text = "The one that you sign in with now. Your sessions in other browsers end."
 
 
 class CodeOnce(forms.Form):
     """In place of allauth's check, which remembers used codes in a cache."""
 
     user: User
-    code = forms.CharField(label="Code", label_suffix="", max_length=40, widget=forms.TextInput(attrs=CODE))
+    code = forms.CharField(
+        label="Code", label_suffix="", max_length=40, help_text=ANY_CODE, widget=forms.TextInput(attrs=CODE)
+    )
 
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
@@ -62,7 +82,9 @@ class ConfirmByCodeForm(CodeOnce, ReauthenticateForm):
 class AuthenticatorAppForm(ActivateTOTPForm):
     """`time_step` is the one whose code was shown: it does not work again to sign in."""
 
-    code = forms.CharField(label="Code", label_suffix="", max_length=40, widget=forms.TextInput(attrs=CODE))
+    code = forms.CharField(
+        label="Code", label_suffix="", max_length=40, help_text=APP_CODE, widget=forms.TextInput(attrs=CODE)
+    )
 
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
@@ -75,9 +97,9 @@ class AuthenticatorAppForm(ActivateTOTPForm):
 class PasskeyForm(AddWebAuthnForm):
     """Always one that asks who is there (finger, face, PIN): so a passkey alone is two factors."""
 
-    name = forms.CharField(label="Name", label_suffix="", max_length=60, required=False)
+    name = forms.CharField(label="Name", label_suffix="", max_length=60, required=False, help_text=PASSKEY_NAME)
     passwordless = forms.BooleanField(widget=forms.HiddenInput, initial=True)
 
 
 class RenameForm(EditWebAuthnForm):
-    name = forms.CharField(label="Name", label_suffix="", max_length=60)
+    name = forms.CharField(label="Name", label_suffix="", max_length=60, help_text=PASSKEY_NAME)
