@@ -78,11 +78,10 @@ class PortalAdminSite(AdminSite):
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Asks for the old password, and so counts tries; ends all other sessions, as Django does."""
-        from licensing_portal.staff.forms import OwnPasswordForm
         from licensing_portal.staff.passwords import change_password
 
-        self.password_change_form = OwnPasswordForm
-        return change_password(super().password_change, request, extra_context)
+        request.current_app = self.name
+        return change_password(request, self.each_context(request) | (extra_context or {}))
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         apps = super().get_app_list(request, app_label)
