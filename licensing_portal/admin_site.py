@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.contrib.admin import AdminSite
@@ -75,6 +76,27 @@ class PortalAdminSite(AdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         overview = {"figures": self._figures(request), "steps": self._steps(request), "lines": self._latest(request)}
         return super().index(request, overview | (extra_context or {}))
+
+    def get_urls(self) -> list[Any]:
+        from licensing_portal import docs_pages
+
+        def page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+            def framed(request: HttpRequest, **named: str) -> HttpResponse:
+                return view(request, **named, context=self.each_context(request))
+
+            return self.admin_view(framed)
+
+        return [
+            path("docs/", page(docs_pages.show_list), name="docs"),
+            path("docs/<slug:name>/", page(docs_pages.show_page), name="docs_page"),
+            path("docs/pictures/<str:name>", self.admin_view(docs_pages.show_picture), name="docs_picture"),
+            *super().get_urls(),
+        ]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        from licensing_portal.docs_pages import learn_more
+
+        return super().each_context(request) | {"learn_more": learn_more(request)}
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Asks for the old password, and so counts tries; ends all other sessions, as Django does."""

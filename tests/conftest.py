@@ -58,6 +58,7 @@ ONCE = {
     "test_conformance",
     "test_contract_races",
     "test_demo",
+    "test_docs_pages",
     "test_document_types",
     "test_encodings",
     "test_envato",

@@ -178,6 +178,9 @@ TABLE = {
     "admin/security/passkeys/add/": OWN_WAY,
     "admin/security/passkeys/<int:pk>/": OWN_WAY,
     "admin/security/passkeys/<int:pk>/remove/": OWN_WAY,
+    "admin/docs/": OWN_PAGE,
+    "admin/docs/<slug:name>/": OWN_PAGE,
+    "admin/docs/pictures/<str:name>": OWN_PAGE,
     "admin/logout/": (302, 405, 405, 302),
     "admin/password_change/": OWN_PAGE,
     "admin/password_change/done/": OWN_PAGE,
@@ -264,6 +267,7 @@ def address(route: str, rows: dict[str, object]) -> str:
     row = rows.get("/".join(route.split("/")[1:3]))
     filled = route.replace("(?P<app_label>{apps})", "licenses").replace("(?P<url>.*)$", "nothing/")
     filled = re.sub(r"<slug:form>", "json", filled)
+    filled = filled.replace("<slug:name>", "roles").replace("<str:name>", "overview-1440-light.png")
     return (
         "/"
         + re.sub(r"<[^>]+>", str(row.pk if row else 1), filled)
