@@ -66,6 +66,7 @@ class Kind(StrEnum):
     STAFF_PASSWORD_SET = "staff.password_set"  # noqa: S105  on the account's page in the admin
     STAFF_PASSWORD_CHANGED = "staff.password_changed"  # noqa: S105  by whoever knew the old one
     STAFF_SIGNED_IN = "staff.signed_in"
+    STAFF_SIGNED_OUT = "staff.signed_out"
     STAFF_LOCKED_OUT = "staff.locked_out"
     STAFF_UNLOCKED = "staff.unlocked"
     STAFF_SECOND_FACTOR_ADDED = "staff.second_factor_added"

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.contrib.admin import AdminSite
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -97,6 +98,14 @@ class PortalAdminSite(AdminSite):
         from licensing_portal.docs_pages import learn_more
 
         return super().each_context(request) | {"learn_more": learn_more(request)}
+
+    @transaction.atomic
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        from licensing_portal.staff.audit import note_sign_out
+
+        if request.method == "POST":
+            note_sign_out(request)
+        return super().logout(request, extra_context)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Asks for the old password, and so counts tries; ends all other sessions, as Django does."""

@@ -50,7 +50,7 @@ class SettingAdmin(ModelAdmin):
     def _save(self, request: HttpRequest) -> HttpResponse:
         form = self._form(request)
         try:
-            change_settings(form.sent(), caller=self._caller(request), replace=False)
+            changed = change_settings(form.sent(), caller=self._caller(request), replace=False)
         except Forbidden as forbidden:
             raise PermissionDenied from forbidden
         except Locked as locked:
@@ -59,7 +59,7 @@ class SettingAdmin(ModelAdmin):
             return self._page(
                 request, form, refusal=invalid, message="Nothing was saved. Correct what is marked below."
             )
-        messages.success(request, "The settings are saved.")
+        messages.success(request, _what_was_saved(changed))
         return HttpResponseRedirect(reverse(f"{self.admin_site.name}:settings_api_setting_changelist"))
 
     def _form(self, request: HttpRequest) -> SettingsForm:
@@ -94,3 +94,9 @@ class SettingAdmin(ModelAdmin):
         }
         request.current_app = self.admin_site.name  # as Django's own views do
         return TemplateResponse(request, "admin/settings_api/setting/change_list.html", context, status=status)
+
+
+def _what_was_saved(changed: int) -> str:
+    if changed == 0:
+        return "Nothing was different: the settings are as before."
+    return "1 setting was changed." if changed == 1 else f"{changed} settings were changed."

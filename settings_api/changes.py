@@ -54,8 +54,8 @@ class Locked(Refusal):
         self.message = one if len(names) == 1 else many
 
 
-def change_settings(sent: Mapping[str, object], *, caller: Caller, replace: bool) -> None:
-    """Set what was sent, by name and as values of JSON, all of it or nothing.
+def change_settings(sent: Mapping[str, object], *, caller: Caller, replace: bool) -> int:
+    """Set what was sent, by name and as values of JSON, all of it or nothing; returns how many differ from before.
 
     With `replace` a field that is missing goes back to its default, and a required one may not be missing. The current
     value, or its mask as it was served, changes nothing. Raises Forbidden, Invalid or Locked, in this order; each
@@ -63,7 +63,7 @@ def change_settings(sent: Mapping[str, object], *, caller: Caller, replace: bool
     """
     try:
         with transaction.atomic():
-            _change(sent, caller=caller, replace=replace)
+            return _change(sent, caller=caller, replace=replace)
     except Refusal as refusal:
         record_refused(refusal.errors or sent, caller=caller)
         raise
@@ -78,7 +78,7 @@ def record_refused(names: Iterable[str], *, caller: Caller) -> None:
         _record("setting.refused", name=name, source=source, caller=caller)
 
 
-def _change(sent: Mapping[str, object], *, caller: Caller, replace: bool) -> None:
+def _change(sent: Mapping[str, object], *, caller: Caller, replace: bool) -> int:
     if not caller.may_change:
         raise Forbidden({})
     resolved = resolve_all()
@@ -88,6 +88,7 @@ def _change(sent: Mapping[str, object], *, caller: Caller, replace: bool) -> Non
         raise Locked(locked)
     for parameter, value in changes:
         _write(parameter, value, caller=caller)
+    return len(changes)
 
 
 def _changes(sent: Mapping[str, object], resolved: Mapping[str, Resolved], *, replace: bool) -> list[Change]:

@@ -60,6 +60,7 @@ ONCE = {
     "test_demo",
     "test_docs_pages",
     "test_document_types",
+    "test_empty_states",
     "test_encodings",
     "test_envato",
     "test_environment",

@@ -90,6 +90,7 @@ STAFF_CHANGES: dict[Kind, Callable[[], object]] = {
     Kind.ROLE_UPDATED: changed_role,
     Kind.ROLE_DELETED: lambda: delete_role(group=role(), **asked()),
     Kind.STAFF_SIGNED_IN: signed_in,
+    Kind.STAFF_SIGNED_OUT: lambda: signed_in().post("/admin/logout/"),
     Kind.STAFF_LOCKED_OUT: locked_out,
     Kind.STAFF_UNLOCKED: lambda: unlock(account=account("ada"), **BY),
     Kind.STAFF_PASSWORD_CHANGED: changed_password,

@@ -6,6 +6,7 @@ from django.contrib.auth import get_user_model
 from licenses.audit_chain import link_all
 from licenses.models import Activation, ApiKey, AuditEvent, Capability, SigningKey
 from licenses.models.api_keys import digest_of
+from licenses.services.api_keys import create_api_key
 from licenses.services.signing_keys import create_signing_key
 from tests.factories import ACTOR, ActivationFactory, ProductFactory, api_key_text
 
@@ -232,3 +233,15 @@ def test_it_finds_audit_events_by_who_and_about_what(staff):
 def test_it_names_capabilities_in_a_table_that_the_form_shows_in_full(staff):
     source = staff.get(API_KEYS + "add/").content.decode()
     assert [name for name in Capability.values if f'value="{name}"' not in source] == []
+
+
+def test_the_history_counts_many_capabilities_and_keeps_them_behind_a_click(staff):
+    names = list(Capability.values)
+    api_key, _ = create_api_key(name="All", capabilities=names, actor=ACTOR)
+    form = api_key_form(name="All", capabilities=names[1:])
+    assert staff.post(f"{API_KEYS}{api_key.pk}/change/", form).status_code == 302
+    source = staff.get(f"{API_KEYS}{api_key.pk}/history/").content.decode()
+    assert f"<ins>{len(names)} capabilities</ins>" in source
+    assert f"<del>{len(names)} capabilities</del>" in source
+    assert f"<summary>Show them</summary>Removed: {names[0]}.</details>" in source
+    assert source.count(names[5]) == 1, "all of them once, where the API key was made"

@@ -18,7 +18,10 @@ def test_it_lists_every_key_with_its_dates():
     mark_compromised(signing_key=first, since=timezone.now(), actor=ACTOR)
     ran = run("list_signing_keys")
     lines = [line.split("\t") for line in ran.out.splitlines()]
-    assert (ran.code, ran.err) == (0, "")
+    assert ran.code == 0
+    header = ran.err.rstrip("\n").split("\t")
+    assert header == ["fingerprint", "status", "bits", "signs since", "until", "compromised since", "for"]
+    assert {len(line) for line in lines} == {len(header)}
     assert [line[:3] for line in lines] == [
         [first.fingerprint[:12], "compromised", "2048"],
         [upcoming.fingerprint[:12], "active", "2048"],
@@ -33,4 +36,6 @@ def test_it_lists_every_key_with_its_dates():
 
 
 def test_a_portal_without_keys_has_none_to_list():
-    assert run("list_signing_keys") == (0, "", "")
+    ran = run("list_signing_keys")
+    assert (ran.code, ran.out) == (0, "")
+    assert "manage.py create_signing_key makes one." in ran.err

@@ -203,8 +203,13 @@ def test_a_password_set_by_somebody_else_is_recorded_and_ends_the_sessions(chief
     assert client.post(url, {"usable_password": "false", "unset-password": "1"}).status_code == 302
     assert not User.objects.get(pk=jo.pk).has_usable_password()
     own = f"{USERS}{chief.pk}/password/"
-    assert client.post(own, {"password1": new, "password2": new, "set-password": "1"}).status_code == 302
-    assert client.get("/admin/").status_code == 200, "whoever sets their own stays signed in"
+    for answer in (client.get(own), client.post(own, {"password1": new, "password2": new, "set-password": "1"})):
+        assert answer.headers["Location"] == "/admin/password_change/", "where the old one is asked for"
+    assert not User.objects.get(pk=chief.pk).check_password(new)
+    User.objects.filter(pk=chief.pk).update(password="!none")
+    client.force_login(User.objects.get(pk=chief.pk))
+    assert client.post(own, {"password1": new, "password2": new}).headers["Location"] == f"{USERS}{chief.pk}/change/"
+    assert not User.objects.get(pk=chief.pk).has_usable_password()
     assert client.get(f"{USERS}999999/password/").status_code == 404
 
 

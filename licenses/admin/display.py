@@ -18,6 +18,7 @@ from licenses.models import AuditEvent, LicenseKey, Owner, Product
 from licenses.reports.counting import ROW_COUNT_CAP, capped
 
 NOTHING = "—"
+LONG_LIST = 5  # entries of a list that stand in a line of the history
 APPS = {"user": "auth", "group": "auth"}  # of the types of objects that are not the portal's own
 TONES = {
     LicenseKey.Status.AVAILABLE: "info",
@@ -106,6 +107,7 @@ class Change:
     field: str
     before: str
     after: str
+    details: str = ""  # what was too long to stand there
 
     @property
     def replaces(self) -> bool:
@@ -158,9 +160,28 @@ def _changes(event: AuditEvent, owners: dict[int, Owner]) -> list[Change]:
             name.replace("_", " "),
             _as_text(name, before.get(name), owners),
             _as_text(name, after.get(name), owners),
+            _details(before.get(name), after.get(name)),
         )
         for name in names
     ]
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > LONG_LIST
+
+
+def _details(before: Any, after: Any) -> str:
+    """What a long list gained and lost; all of it where there was none before, or is none after."""
+    if not (_is_long(before) or _is_long(after)):
+        return ""
+    old, new = ([str(one) for one in value or []] for value in (before, after))
+    gained, lost = [one for one in new if one not in old], [one for one in old if one not in new]
+    told = (
+        ("Added: ", gained if old else []),
+        ("Removed: ", lost if new else []),
+        ("", [] if old and new else old or new),
+    )
+    return " ".join(f"{words}{', '.join(ones)}." for words, ones in told if ones)
 
 
 def _as_text(name: str, value: Any, owners: dict[int, Owner]) -> str:
@@ -172,6 +193,8 @@ def _as_text(name: str, value: Any, owners: dict[int, Owner]) -> str:
         return str(owners.get(value, f"owner {value}"))
     if name.endswith("_at"):
         return _date_as_text(str(value))
+    if _is_long(value):
+        return f"{len(value)} {name.replace('_', ' ')}"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

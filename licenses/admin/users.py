@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets, unquote
-from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import User
@@ -172,14 +171,24 @@ class PortalUserAdmin(PortalModelAdmin, UserAdmin):
             raise PermissionDenied
         if user is None:
             raise Http404("There is no such account.")
+        if user.pk == request.user.pk:
+            return self._own_password(request, user)
         form = self.change_password_form(user, request.POST if request.method == "POST" else None)
         if not form.is_valid():
             return self._password_page(request, form)
         password = form.cleaned_data["password1"] if form.cleaned_data["set_usable_password"] else None
-        changed = set_staff_password(user=user, password=password, by=account_of(request), actor=actor_of(request))
-        update_session_auth_hash(request, changed)  # whoever sets their own stays signed in
-        done = "The password is set." if password else "The account has no password any more."
-        self.message_user(request, f"{done} Sessions of {user} are ended.", messages.SUCCESS)
+        set_staff_password(user=user, password=password, by=account_of(request), actor=actor_of(request))
+        done = f"The password of {user} was set." if password else f"{user} has no password any more."
+        self.message_user(request, f"{done} Their sessions have ended.", messages.SUCCESS)
+        return HttpResponseRedirect(change_url(user))
+
+    def _own_password(self, request: HttpRequest, user: User) -> HttpResponse:
+        """One's own is changed by whoever knows the old one: not by who finds the browser open."""
+        if user.has_usable_password():
+            self.message_user(request, "This is your own account: type your old password too.", messages.INFO)
+            return HttpResponseRedirect(reverse("admin:password_change"))
+        text = "Your account has no password. Ask a colleague to set the first one, or use manage.py changepassword."
+        self.message_user(request, text, messages.WARNING)
         return HttpResponseRedirect(change_url(user))
 
     def _password_page(self, request: HttpRequest, form: Any) -> TemplateResponse:

@@ -18,3 +18,9 @@ def actor_of(request: HttpRequest, account: User | None = None) -> Actor:
 def note(kind: Kind, request: HttpRequest, account: User, **facts: Any) -> None:
     """Record what `account` has done to itself. Facts are JSON values; no password, code or secret."""
     record(kind, account, actor=actor_of(request, account), after=facts)
+
+
+def note_sign_out(request: HttpRequest) -> None:
+    """Of a session that has ended by itself there is nobody to name."""
+    if isinstance(request.user, User):
+        note(Kind.STAFF_SIGNED_OUT, request, request.user)

@@ -119,7 +119,7 @@ def end_session(request: HttpRequest) -> HttpResponse:
     if number and not (number.isascii() and number.isdecimal() and len(number) <= 18):  # noqa: PLR2004  fits a bigint
         raise PermissionDenied
     ended = end_sessions(request, only=int(number) if number else None)
-    messages.success(request, "1 session ended." if ended == 1 else f"{ended} sessions ended.")
+    messages.success(request, "1 session was ended." if ended == 1 else f"{ended} sessions were ended.")
     return HttpResponseRedirect(reverse("mfa_index"))
 
 
