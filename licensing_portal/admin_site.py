@@ -62,17 +62,10 @@ class PortalAdminSite(AdminSite):
     empty_value_display = "—"
     site_url = None  # there is no other site to view
 
-    def get_urls(self) -> list[Any]:
-        return [path("find/", self.admin_view(self.find), name="find"), *super().get_urls()]
-
     def find(self, request: HttpRequest) -> HttpResponse:
         from licenses.admin.find import find_anything
 
         return find_anything(self, request)
-
-    def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        may_find = any(self._may_view(request, model) for model in FOUND)
-        return super().each_context(request) | {"may_find": may_find}
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         overview = {"figures": self._figures(request), "steps": self._steps(request), "lines": self._latest(request)}
@@ -88,6 +81,7 @@ class PortalAdminSite(AdminSite):
             return self.admin_view(framed)
 
         return [
+            path("find/", self.admin_view(self.find), name="find"),
             path("docs/", page(docs_pages.show_list), name="docs"),
             path("docs/<slug:name>/", page(docs_pages.show_page), name="docs_page"),
             path("docs/pictures/<str:name>", self.admin_view(docs_pages.show_picture), name="docs_picture"),
@@ -97,7 +91,8 @@ class PortalAdminSite(AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         from licensing_portal.docs_pages import learn_more
 
-        return super().each_context(request) | {"learn_more": learn_more(request)}
+        may_find = any(self._may_view(request, model) for model in FOUND)
+        return super().each_context(request) | {"may_find": may_find, "learn_more": learn_more(request)}
 
     @transaction.atomic
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:

@@ -107,7 +107,6 @@ class LicenseKeyAdmin(PortalModelAdmin):
         """It takes owners their license keys: for those who look after the stock."""
         return bool(request.user.has_perms(("licenses.change_licensekey", "licenses.add_licensekey")))
 
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[LicenseKey]:
         return with_live_activations(super().get_queryset(request))
 
