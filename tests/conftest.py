@@ -10,6 +10,7 @@ from django.test import TransactionTestCase
 
 from licenses import signing
 from licenses.models import SigningKey
+from licenses.services import refused_calls
 from licenses.services.signing_keys import create_signing_key
 from tests.bar import BAR
 from tests.cleaning import Cleaner
@@ -89,6 +90,7 @@ ONCE = {
     "test_quickstart",
     "test_readme",
     "test_reads",
+    "test_refused_call_races",
     "test_roles",
     "test_rooms",
     "test_scripts",
@@ -190,6 +192,13 @@ def quick_keys(monkeypatch):
 
     monkeypatch.setattr(signing, "generate_private_key", generate)
     monkeypatch.setattr(signing, "parse_private_key", _parse_once)
+
+
+@pytest.fixture(autouse=True)
+def refusals(monkeypatch):
+    """Refused calls wait until a test stores them: a thread that does would write into whatever test runs then."""
+    monkeypatch.setattr(refused_calls, "waiting", refused_calls.Waiting())
+    monkeypatch.setattr(refused_calls, "wake", lambda: None)
 
 
 @pytest.fixture

@@ -106,6 +106,12 @@ def block(kind, value, times=1):
         models.BlockListEntry.objects.create(kind=kind, value=value)
 
 
+def two_refused_calls():
+    now, found = timezone.now(), LicenseKeyFactory()
+    for _ in range(2):
+        found.refused_calls.create(day=now.date(), endpoint="verify", code=202, first_at=now, last_at=now)
+
+
 def two_daily_counts():
     for _ in range(2):
         models.DailyCount.objects.create(day="2026-02-28", name="license_key.assigned")
@@ -113,6 +119,7 @@ def two_daily_counts():
 
 NEVER = {
     "daily_count_one_per_day_and_name": two_daily_counts,
+    "refused_call_one_per_day": two_refused_calls,
     "activation_one_per_key_and_identifier": two_activations,
     "activation_identifier_not_empty": lambda: ActivationFactory(identifier=""),
     "license_key_metadata_one_per_name": lambda: two_metadata(license_key=LicenseKeyFactory()),

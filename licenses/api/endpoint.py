@@ -18,10 +18,11 @@ from rest_framework.views import APIView
 
 from licenses.api import guards, nonces, sdk, throttles
 from licenses.api.fields import Params
-from licenses.api.replies import Reply, answer_failure, seal_reply
+from licenses.api.replies import Reply, answer_failure, seal_reply, unreadable
 from licenses.codes import Code, Refused
 from licenses.models import Actor, ApiKey, Capability, Profile
 from licenses.services.idempotency import Answer, answer_once
+from licenses.services.refused_calls import count_refused
 from licenses.services.retries import retried
 
 __all__ = ["Call", "Endpoint", "Handler", "Reply", "UnknownEndpoint"]
@@ -67,6 +68,7 @@ class Endpoint(APIView):
     api_key: ApiKey | None = None
     address: str = ""
     sent: Mapping[str, Any] = {}
+    refusal: Reply | None = None  # what the answer says, if it is one
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """No content negotiation: there is one format of answers, whatever `Accept` says."""
@@ -131,9 +133,31 @@ class Endpoint(APIView):
         if isinstance(exc, NotKept):
             return exc.answer
         try:
-            return self.sealed(Reply.of(exc)) if isinstance(exc, Refused) else answer_failure(exc, self.echo)
+            if isinstance(exc, Refused):
+                return self.sealed(Reply.of(exc))
+            code = unreadable(exc)
+            self.refusal = Reply(code) if code else None
+            return answer_failure(exc, self.echo)
         except Error as error:  # where a wrong guess is counted
             return answer_failure(error, self.echo)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Whatever was tried again before, one request is one refusal. One that is repeated from an Idempotency-Key
+        was counted the first time."""
+        if self.refusal:
+            self.remember(self.refusal)
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def remember(self, refusal: Reply) -> None:
+        count_refused(
+            refusal.code,
+            product_id=refusal.product_id,
+            license_key=guards.named_in(self.sent, guards.LICENSE_KEY_NAMES),
+            identifier=guards.named_in(self.sent, guards.IDENTIFIER_NAMES),
+            endpoint=self.capability or "",
+            address=self.address,
+            api_key=str(self.api_key or ""),
+        )
 
     @property
     def is_sdk(self) -> bool:
@@ -149,6 +173,7 @@ class Endpoint(APIView):
             throttles.count_guess(reply.code, self.api_key, self.sent, address=self.address)
         except Refused as refused:
             reply = Reply.of(refused)
+        self.refusal = reply if reply.refused else None
         reply = replace(reply, echo=self.echo)
         return sdk.seal_reply(reply, self.capability, self.sent) if self.is_sdk else seal_reply(reply)
 

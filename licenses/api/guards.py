@@ -1,6 +1,6 @@
 """Who may call an endpoint. Each guard raises `Refused`; their order is the protocol's (D4)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from unicodedata import category
 
@@ -73,6 +73,12 @@ def sent_text(sent: Mapping[str, Any], *names: str) -> str:
 def is_identifier(text: str) -> bool:
     text = text.strip()
     return 0 < len(text) <= MAX_LENGTH and not NO_TEXT & set(map(category, text))
+
+
+def named_in(sent: Mapping[str, Any], names: Iterable[str]) -> str:
+    """The license key or identifier that was sent under the first of these names; empty when it can be none."""
+    text = sent_text(sent, *names).strip()
+    return text if is_identifier(text) else ""
 
 
 def idempotency_key(request: Request, sent: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ class Reply:
     """What a handler gives back: a code, the extra fields in the protocol's order, and the product it is about.
 
     The endpoint adds `echo`: what the answer repeats of its request, where that carried a nonce. `retry_after` is in
-    seconds.
+    seconds. `refused` says that a rule said no.
     """
 
     code: Code
@@ -46,10 +46,11 @@ class Reply:
     product_id: int | None = None
     retry_after: float = 0
     echo: Mapping[str, Any] = field(default_factory=dict)
+    refused: bool = False
 
     @classmethod
     def of(cls, refused: Refused) -> "Reply":
-        return cls(refused.code, refused.fields, refused.product_id, refused.retry_after)
+        return cls(refused.code, refused.fields, refused.product_id, refused.retry_after, refused=True)
 
     def response(self) -> dict[str, Any]:
         """The object that is signed; `timestamp` is in Unix seconds."""
@@ -66,14 +67,18 @@ def answer_failure(exc: Exception, echo: Mapping[str, Any]) -> HttpResponse:
     """Turn whatever was raised into its sealed answer. The one place that catches everything."""
     if isinstance(exc, Refused):
         return seal_reply(replace(Reply.of(exc), echo=echo))
-    for failure, code in FAILURES.items():
-        if isinstance(exc, failure):
-            return seal_failure(Reply(code, echo=echo))
+    if code := unreadable(exc):
+        return seal_failure(Reply(code, echo=echo))
     if isinstance(exc, DATABASE_AWAY):
         logger.error("The database gave no answer: %s", str(exc).partition("\n")[0])  # what follows may quote values
         return seal_failure(Reply(Code.SERVICE_UNAVAILABLE, echo=echo))
     logger.error("A v1 endpoint crashed", exc_info=exc)
     return seal_failure(Reply(Code.INTERNAL_ERROR, echo=echo))
+
+
+def unreadable(exc: Exception) -> Code | None:
+    """What refuses a request that cannot be read; None for an accident of the portal."""
+    return next((code for failure, code in FAILURES.items() if isinstance(exc, failure)), None)
 
 
 def seal_reply(reply: Reply) -> HttpResponse:

@@ -13,6 +13,7 @@ from licenses.models.license_keys import LicenseKey, LicenseKeyMetadata
 from licenses.models.owners import Owner
 from licenses.models.products import Product, ProductMetadata
 from licenses.models.queued_assignments import QueuedAssignment
+from licenses.models.refused_calls import RefusedCall
 from licenses.models.releases import Downloadable, Release
 from licenses.models.signing_keys import SigningKey
 from licenses.models.telemetry import TelemetryRecord
@@ -42,6 +43,7 @@ __all__ = [
     "ProductMetadata",
     "Profile",
     "QueuedAssignment",
+    "RefusedCall",
     "Release",
     "SigningKey",
     "TelemetryRecord",

@@ -15,6 +15,7 @@ from licenses.management.bulk import stop_requests
 from licenses.management.presence import WAITING, Presence, input_ended
 from licenses.services.idempotency import forget_old_answers
 from licenses.services.queued_assignments import work_on_next
+from licenses.services.refused_calls import forget_old_refusals
 from licenses.services.staff import forget_ended_sessions
 from licenses.services.throttles import forget_empty_buckets
 from licenses.services.workers import forget_lost_workers
@@ -97,6 +98,7 @@ class Command(PortalCommand):
             forget_empty_buckets()
             forget_ended_sessions()
             forget_lost_workers()
+            forget_old_refusals()
 
 
 def wait(seconds: float, must_stop: Callable[[], bool]) -> None:
