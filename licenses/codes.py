@@ -3,9 +3,10 @@
 Numbers and messages are constants of the v1 protocol; clients compare them. Adding an answer is adding a row.
 """
 
+import time
 from enum import Enum, unique
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class SignedBy(Enum):
@@ -175,6 +176,11 @@ class Code(Enum):
     TELEMETRY_SAVED = Answer(830, "Correct format data saved", G)
     TELEMETRY_SAVED_MALFORMED = Answer(831, "Incorrect format data saved", G)
     TELEMETRY_FOUND = Answer(970, "Telemetry data found", G)
+
+
+def response_of(code: Code, /, **fields: Any) -> dict[str, Any]:
+    """The object that an answer signs, with its extra fields in the protocol's order; `timestamp` in Unix seconds."""
+    return {"code": code.value.number, "message": code.value.message, **fields, "timestamp": int(time.time())}
 
 
 class Refused(Exception):

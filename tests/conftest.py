@@ -113,6 +113,7 @@ ONCE = {
     "test_uploads",
     "test_urls_without_secrets",
     "test_waiting",
+    "test_why",
     "test_wsgi",
 }
 

@@ -13,8 +13,8 @@ from licenses.codes import Code
 from licenses.models import BlockListEntry, DailyCount, RefusedCall
 from licenses.services import refused_calls
 from licenses.services.refused_calls import count_refused, flush, forget_old_refusals
-from tests.factories import ACTOR, ActivationFactory, LicenseKeyFactory, api_key_text
 from tests.commands import run
+from tests.factories import ActivationFactory, LicenseKeyFactory, api_key_text
 
 pytestmark = pytest.mark.django_db
 

@@ -81,6 +81,7 @@ class PortalModelAdmin(SearchMixin, VerbsMixin):
     list_max_show_all = 0
     empty_text = ""  # what to do when the list is empty
     with_history = True  # False for models whose rows have no audit events of their own
+    with_timeline = False  # True where a timeline stands in place of the latest changes; see admin/timeline.py
     hidden = False  # True for models that are reached from others' pages
     link_filters: tuple[str, ...] = ()  # filters that links use beside those of the list
 
@@ -170,7 +171,8 @@ class PortalModelAdmin(SearchMixin, VerbsMixin):
     ) -> HttpResponse:
         obj = context.get("original")
         if obj is not None:
-            events = history_of(self.history_target(obj))[:PANEL_CAP] if self.with_history else []
+            listed = self.with_history and not self.with_timeline
+            events = history_of(self.history_target(obj))[:PANEL_CAP] if listed else []
             context |= {
                 "title": _capitalized(self.opts.verbose_name),
                 "with_history": self.with_history,

@@ -4,16 +4,18 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import JSONField, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
 from licenses.admin.activations import ActivationColumns
-from licenses.admin.base import PortalModelAdmin, ReadOnlyInline
+from licenses.admin.base import ReadOnlyInline
 from licenses.admin.display import day, distance, link, mono, row_count, status_badge, when
 from licenses.admin.filters import ExpiryFilter, ProductFilter
+from licenses.admin.license_key_state import panel
 from licenses.admin.license_key_verbs import VERBS
 from licenses.admin.metadata import MetadataInline
 from licenses.admin.products import FeaturesField
+from licenses.admin.timeline import TimelineMixin
 from licenses.admin.verbs import actor_of
 from licenses.models import Activation, LicenseKey, LicenseKeyMetadata
 from licenses.models.license_keys import NEVER_EXPIRES, UNLIMITED
@@ -68,7 +70,7 @@ class LicenseKeyChangeForm(forms.ModelForm):
 
 
 @admin.register(LicenseKey)
-class LicenseKeyAdmin(PortalModelAdmin):
+class LicenseKeyAdmin(TimelineMixin):
     verbs = VERBS
     formfield_overrides = {JSONField: {"form_class": FeaturesField}}
     list_display = ("text", "state", "owner_link", "product_name", "activations", "expires", "reference")
@@ -128,6 +130,13 @@ class LicenseKeyAdmin(PortalModelAdmin):
     def get_form(self, request: HttpRequest, obj: LicenseKey | None = None, change: bool = False, **kwargs: Any) -> Any:
         kwargs["form"] = LicenseKeyChangeForm if obj else LicenseKeyAddForm
         return super().get_form(request, obj, change, **kwargs)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if (obj := context.get("original")) is not None:
+            context |= panel(request, self.admin_site, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: LicenseKey | None = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or is_deletable(obj))

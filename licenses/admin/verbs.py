@@ -16,6 +16,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from licenses.admin.display import change_url
 from licenses.admin.verb_runs import AT_ONCE, NAMED, do, how_many, preview, report
@@ -194,11 +196,22 @@ def _sent_along(request: HttpRequest, rows: list[Model]) -> list[tuple[str, Any]
     fields: list[tuple[str, Any]] = [("token", secrets.token_urlsafe(16))]
     if "from_object" in request.POST:
         fields.append(("from_object", 1))
+    if back := _asked_from(request):
+        fields.append(("back", back))
     if _selects_all(request):
         return [*fields, ("select_across", 1), ("expected", len(rows)), (ACTION_CHECKBOX_NAME, rows[0].pk)]
     return [*fields, *((ACTION_CHECKBOX_NAME, row.pk) for row in rows)]
 
 
 def _back_url(request: HttpRequest, rows: list[Model]) -> str:
-    """Back to where the action was asked for: the row's own page or the list as it was."""
+    """Back to where the action was asked for: another page that offers it, the row's own, or the list as it was."""
+    if back := _asked_from(request):
+        return back
     return change_url(rows[0]) if "from_object" in request.POST else request.get_full_path()
+
+
+def _asked_from(request: HttpRequest) -> str:
+    """The page of the admin that offered the action for a row of another one; empty for any other address."""
+    back = request.POST.get("back", "")
+    here = url_has_allowed_host_and_scheme(back, allowed_hosts=None) and back.startswith(reverse("admin:index"))
+    return back if here else ""

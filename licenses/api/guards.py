@@ -9,8 +9,9 @@ from rest_framework.request import Request
 
 from licenses.api.fields import LICENSE_ALIASES
 from licenses.codes import Code, Refused
-from licenses.models import Actor, ApiKey, BlockListEntry, Door
+from licenses.models import Actor, ApiKey, Door
 from licenses.services.api_keys import note_used
+from licenses.services.block_list import require_not_blocked
 
 IDENTIFIER_NAMES = ("identifier", *LICENSE_ALIASES["identifier"], "hwid", "activation_identifier", "user_identifier")
 LICENSE_KEY_NAMES = ("license_key", *LICENSE_ALIASES["license_key"])
@@ -59,9 +60,7 @@ def actor_for(api_key: ApiKey | None, address: str) -> Actor:
 def refuse_blocked(sent: Mapping[str, Any], *, address: str) -> None:
     """Refuses 150 when the address, or any identifier that is sent under any name, is on the block list."""
     texts = [sent_text(sent, name).strip() for name in IDENTIFIER_NAMES]
-    identifiers = [text for text in texts if is_identifier(text)]
-    if BlockListEntry.objects.matching(address=address, identifiers=identifiers).exists():
-        raise Refused(Code.ACCESS_DENIED)
+    require_not_blocked(address=address, identifiers=[text for text in texts if is_identifier(text)])
 
 
 def sent_text(sent: Mapping[str, Any], *names: str) -> str:

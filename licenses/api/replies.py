@@ -1,7 +1,6 @@
 """What handlers give back, and how it becomes a sealed answer of the documented form."""
 
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -15,7 +14,7 @@ from django.http import HttpResponse, UnreadablePostError
 from rest_framework.exceptions import MethodNotAllowed, ParseError, UnsupportedMediaType
 
 from licenses import signing
-from licenses.codes import Code, Refused, SignedBy
+from licenses.codes import Code, Refused, SignedBy, response_of
 from licenses.services import signing_keys
 
 logger = logging.getLogger(__name__)
@@ -53,10 +52,9 @@ class Reply:
         return cls(refused.code, refused.fields, refused.product_id, refused.retry_after, refused=True)
 
     def response(self) -> dict[str, Any]:
-        """The object that is signed; `timestamp` is in Unix seconds."""
-        number, message, *_ = self.code.value
+        """The object that is signed: its own fields come before what it repeats of the request."""
         echo = {name: value for name, value in self.echo.items() if name not in self.fields}
-        return {"code": number, "message": message, **self.fields, **echo, "timestamp": int(time.time())}
+        return response_of(self.code, **self.fields, **echo)
 
     def beside(self) -> dict[str, int]:
         """What stands beside `response` in the envelope, not signed in the documented form."""

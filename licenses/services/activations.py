@@ -25,6 +25,20 @@ LAST_VERIFIED_EVERY = timedelta(hours=1)  # a verification is a read; it writes 
 def activate_license(*, license_key: str, identifier: str, post_url: str = "", actor: Actor) -> LicenseKey:
     """Let the license key run at `identifier`. Refuses 301 when it does already, 302 when the limit is reached."""
     found = lock_license_key(license_key)
+    activation = check_activation(found, identifier)
+    activation = activation or Activation(license_key=found, identifier=identifier)
+    activation.activated_at, activation.deactivated_at = timezone.now(), None
+    activation.post_url, activation.address = post_url, actor.address
+    activation.save()
+    record(Kind.ACTIVATION_ACTIVATED, found, actor=actor, after={"identifier": identifier})
+    return found
+
+
+def check_activation(found: LicenseKey, identifier: str) -> Activation | None:
+    """Refuses what activating there would be refused with; returns the activation that has ended there, if one has.
+
+    It reads alone. To go on from its answer, lock the license key first.
+    """
     require_usable(found)
     require_identifier(found, identifier)
     activation = found.activations.filter(identifier=identifier).first()
@@ -32,12 +46,7 @@ def activate_license(*, license_key: str, identifier: str, post_url: str = "", a
         raise Refused(Code.LICENSE_KEY_ALREADY_ACTIVE, product_id=found.product_id)
     if not found.has_room_for(found.activations.live().count()):
         raise Refused(Code.ACTIVATION_LIMIT_REACHED, product_id=found.product_id)
-    activation = activation or Activation(license_key=found, identifier=identifier)
-    activation.activated_at, activation.deactivated_at = timezone.now(), None
-    activation.post_url, activation.address = post_url, actor.address
-    activation.save()
-    record(Kind.ACTIVATION_ACTIVATED, found, actor=actor, after={"identifier": identifier})
-    return found
+    return activation
 
 
 @transaction.atomic
@@ -93,16 +102,21 @@ def verify_license(*, license_key: str, identifier: str | None) -> LicenseKey:
 
 
 def find_running(*, license_key: str, identifier: str | None) -> tuple[LicenseKey, Activation | None]:
-    """A usable license key and its live activation at `identifier`; refuses 202 when it was not activated there.
+    """A usable license key and its live activation at `identifier`, as `check_running` finds it."""
+    found = find_license_key(license_key)
+    return found, check_running(found, identifier)
+
+
+def check_running(found: LicenseKey, identifier: str | None) -> Activation | None:
+    """The live activation at `identifier` of a usable license key; refuses 202 when it was not activated there.
 
     `None` for an identifier asks for no activation: so ask the client profile sdk, and whoever wants to know a feature.
     """
-    found = find_license_key(license_key)
     require_usable(found)
     require_identifier(found, identifier)
     if identifier is None:
-        return found, None
+        return None
     activation = found.activations.live().filter(identifier=identifier).first()
     if activation is None:
         raise Refused(Code.NO_ACTIVATION_FOUND, product_id=found.product_id)
-    return found, activation
+    return activation

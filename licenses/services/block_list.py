@@ -1,12 +1,21 @@
 """The block list: addresses and identifiers whose calls are answered with 150."""
 
+from collections.abc import Iterable
+
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from licenses.codes import Code, Refused
 from licenses.models import Actor, BlockListEntry
 from licenses.services.activations import end_activations
 from licenses.services.lookup import lock_license_key
 from licenses.services.records import save_record
+
+
+def require_not_blocked(*, address: str, identifiers: Iterable[str]) -> None:
+    """Refuses 150 when the address, a network around it, or one of these identifiers is on the block list."""
+    if BlockListEntry.objects.matching(address=address, identifiers=identifiers).exists():
+        raise Refused(Code.ACCESS_DENIED)
 
 
 @transaction.atomic

@@ -251,7 +251,7 @@ def flush_at_the_end() -> None:
 
 def _begin_anew() -> None:
     """In a process that was forked: what its parent counted is its parent's, whose thread it does not have."""
-    global waiting, _something, _starting, _thread  # noqa: PLW0603
+    global waiting, _something, _starting, _thread
     waiting, _something, _starting, _thread = Waiting(), threading.Event(), threading.Lock(), None
 
 
