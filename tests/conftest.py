@@ -110,6 +110,7 @@ ONCE = {
     "test_state_machine",
     "test_statement_timeout",
     "test_throttle_races",
+    "test_timeline",
     "test_uploads",
     "test_urls_without_secrets",
     "test_waiting",

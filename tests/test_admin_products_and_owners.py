@@ -279,7 +279,7 @@ def test_it_refuses_a_text_that_is_no_address_but_keeps_one_a_shop_sent(staff):
 def test_it_shows_an_owners_license_keys(staff):
     license_key = LicenseKeyFactory(assigned=True)
     source = staff.get(f"{OWNERS}{license_key.owner.pk}/change/").content.decode()
-    assert f'<a href="/admin/licenses/licensekey/{license_key.pk}/change/">{license_key}</a>' in source
+    assert f'<a href="/admin/licenses/licensekey/{license_key.pk}/change/" class="mono">{license_key}</a>' in source
     assert staff.post(f"{OWNERS}{license_key.owner.pk}/delete/", {"post": "yes"}).status_code == 403
 
 

@@ -1,4 +1,4 @@
-""" "What would this license key answer?": what the endpoints do, and the button that mends it. Asking changes nothing."""
+""" "What would this license key answer?": what the endpoints do, and what mends it. Asking changes nothing."""
 
 import json
 import random

@@ -83,7 +83,7 @@ class ActivationAdmin(LicenseFileLinks, ActivationColumns, ReadOnlyAdmin):
     verbs = (DEACTIVATE, BLOCK_IDENTIFIER)
     list_display = ("identifier", "license_key_link", "state", "activated", "last_verified")
     list_filter = (LiveFilter,)
-    link_filters = ("license_key__id__exact",)
+    link_filters = ("license_key__id__exact", "license_key__owner__id__exact")
     list_select_related = ("license_key",)
     search_fields = ("identifier",)
     search_help_text = "Any part of the identifier or of the license key."

@@ -4,40 +4,15 @@ from django import forms
 from django.contrib import admin
 from django.core.validators import validate_email
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
-from licenses.admin.base import PortalModelAdmin, ReadOnlyInline
-from licenses.admin.display import link, list_link, row_count, status_badge, when
+from licenses.admin.display import list_link, row_count, when
+from licenses.admin.owner_page import sections
+from licenses.admin.timeline import TimelineMixin
 from licenses.models import LicenseKey, Owner
 from licenses.reports.fragments import Matches
 from licenses.reports.lists import with_license_key_counts
 from licenses.reports.search import Search
-
-
-class LicenseKeyInline(ReadOnlyInline):
-    model = LicenseKey
-    empty_text = "No license keys yet. Assign one on its page, or several from the list of license keys."
-    verbose_name_plural = "license keys"
-    fields = readonly_fields = ("license_key_link", "product", "state", "assigned", "expires", "reference")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[LicenseKey]:
-        return super().get_queryset(request).select_related("product")
-
-    @admin.display(description="license key")
-    def license_key_link(self, license_key: LicenseKey) -> str:
-        return link(license_key)
-
-    @admin.display(description="status")
-    def state(self, license_key: LicenseKey) -> str:
-        return status_badge(license_key)
-
-    @admin.display(description="assigned")
-    def assigned(self, license_key: LicenseKey) -> str:
-        return when(license_key.assigned_at)
-
-    @admin.display(description="expires")
-    def expires(self, license_key: LicenseKey) -> str:
-        return when(license_key.expires_at)
 
 
 class OwnerForm(forms.ModelForm):
@@ -48,9 +23,16 @@ class OwnerForm(forms.ModelForm):
             validate_email(email)
         return email
 
+    def clean(self) -> dict[str, Any] | None:
+        """Nobody could find an owner without both; one that a shop made so may stay as it is."""
+        said = any(self.cleaned_data.get(name) or name in self.errors for name in ("name", "email"))
+        if not said and (self.has_changed() or self.instance._state.adding):
+            self.add_error("email", "Give an e-mail address, or at least a name.")
+        return super().clean()
+
 
 @admin.register(Owner)
-class OwnerAdmin(PortalModelAdmin):
+class OwnerAdmin(TimelineMixin):
     form = OwnerForm
     list_display = ("email_or_name", "name", "license_keys", "created")
     search_fields = ("email",)
@@ -58,14 +40,18 @@ class OwnerAdmin(PortalModelAdmin):
     ordering = ("-pk",)
     sortable_by = ()
     fields = ("name", "email")
-    inlines = (LicenseKeyInline,)
+    names_objects = True
     empty_text = "Owners appear when license keys are assigned. You can also add one before."
 
     def found_by(self, request: HttpRequest, search: Search) -> Matches:
         return search.owners
 
-    def get_inlines(self, request: HttpRequest, obj: Owner | None) -> Any:
-        return self.inlines if obj else ()
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if (obj := context.get("original")) is not None:
+            context |= sections(request, self.admin_site, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Owner]:
         return with_license_key_counts(super().get_queryset(request), "owner")

@@ -69,9 +69,12 @@ class TimelineMixin(PortalModelAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         if (obj := context.get("original")) is not None:
-            page = timeline_of(obj, size=ON_PAGE)
+            page = timeline_of(obj, size=ON_PAGE, with_keys=self.may_see_license_keys(request))
             context |= {"days": self.days(page), "more": page.more}
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def may_see_license_keys(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("licenses.view_licensekey"))
 
     def days(self, page: Page) -> list[Day]:
         entries = entries_of(page.entries, named=self.names_objects)
@@ -84,7 +87,7 @@ class TimelineMixin(PortalModelAdmin):
         if not self.has_view_or_change_permission(request, obj):
             raise PermissionDenied
         after = Position.of(request.GET.get("after", ""))
-        page = timeline_of(obj, size=IN_HISTORY, after=after)
+        page = timeline_of(obj, size=IN_HISTORY, after=after, with_keys=self.may_see_license_keys(request))
         context = self.admin_site.each_context(request) | {
             "title": "History",
             "subtitle": str(obj),

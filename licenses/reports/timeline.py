@@ -47,10 +47,15 @@ class Page(NamedTuple):
     end: Position
 
 
-def timeline_of(target: LicenseKey | Owner, *, size: int, after: Position | None = None) -> Page:
-    """The newest `size` entries, or those that come after a position. Four queries at most, whatever there is."""
+def timeline_of(
+    target: LicenseKey | Owner, *, size: int, after: Position | None = None, with_keys: bool = True
+) -> Page:
+    """The newest `size` entries, or those that come after a position. Four queries at most, whatever there is.
+
+    That of an owner has, `with_keys`, also what happened to the newest of the license keys.
+    """
     start = after or Position()
-    events = merge(*_events_of(target, before=start.event, size=size), key=lambda event: event.pk, reverse=True)
+    events = merge(*_events_of(target, start.event, size, with_keys), key=lambda event: event.pk, reverse=True)
     merged = merge(events, _refused(target, start, size), key=happened_at, reverse=True)
     entries = list(islice(merged, size + 1))
     shown = entries[:size]
@@ -61,13 +66,11 @@ def happened_at(entry: Entry) -> datetime:
     return entry.occurred_at if isinstance(entry, AuditEvent) else entry.last_at
 
 
-def _events_of(target: LicenseKey | Owner, *, before: int, size: int) -> Iterator[QuerySet[AuditEvent]]:
-    """Of an owner also what happened to the newest of the license keys.
-
-    These are sorted by a sum: offered its primary key, the database might rather read the whole trail backwards.
-    """
+def _events_of(target: LicenseKey | Owner, before: int, size: int, with_keys: bool) -> Iterator[QuerySet[AuditEvent]]:
+    """Those of license keys are sorted by a sum: offered its primary key, the database might rather read the whole
+    trail backwards."""
     yield history_of(target).filter(pk__lt=before)[: size + 1]
-    if isinstance(target, Owner):
+    if isinstance(target, Owner) and with_keys:
         newest = list(target.license_keys.order_by("-pk").values_list("pk", flat=True)[:KEYS_OF_OWNER])
         theirs = AuditEvent.objects.filter(object_type="licensekey", object_id__in=newest, pk__lt=before)
         yield theirs.order_by((F("pk") + 0).desc())[: size + 1]
