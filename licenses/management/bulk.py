@@ -14,8 +14,9 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import OperationalError, connection
 
 from licenses.management.base import INTERRUPTED, REFUSED, UNUSABLE, PortalCommand, unusable, whole_number
-from licenses.management.csv_files import CsvFile, FileProblem, Record, Reports, Seen
 from licenses.management.progress import progress
+from licenses.management.report_files import Reports
+from licenses.services.csv_files import CsvFile, FileProblem, Record, Seen
 from licenses.services.rows import RowOutcome
 
 PAUSE = 0.025  # seconds

@@ -9,10 +9,11 @@ from django.core.management.base import CommandError, CommandParser
 
 from licenses.management.base import REFUSED, find_product, unusable
 from licenses.management.bulk import BulkCommand, batched, explained
-from licenses.management.csv_files import CsvFile, Record, Reports, Seen
+from licenses.management.report_files import Reports
 from licenses.models import Assignment
 from licenses.services import assignments
 from licenses.services.assignments import Plan
+from licenses.services.csv_files import CsvFile, Record, Seen
 from licenses.services.retries import UNHURRIED, retried
 from licenses.services.rows import RequestedRow, RowOutcome
 

@@ -11,7 +11,7 @@ from django.core.management.base import CommandParser
 from licenses.codes import Refused
 from licenses.management.base import PortalCommand, find_product, unusable, whole_number
 from licenses.management.bulk import explained
-from licenses.management.csv_files import create_private_file
+from licenses.management.report_files import create_private_file
 from licenses.models import LicenseKey, Product
 from licenses.models.license_keys import MAX_VALIDITY_DAYS
 from licenses.services.generators import find_generator, generate_with

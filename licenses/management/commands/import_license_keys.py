@@ -8,8 +8,8 @@ from django.core.management.base import CommandParser
 
 from licenses.management.base import find_product
 from licenses.management.bulk import BulkCommand
-from licenses.management.csv_files import Record, Seen
 from licenses.services import stock
+from licenses.services.csv_files import Record, Seen
 from licenses.services.retries import UNHURRIED, retried
 from licenses.services.rows import RowOutcome, shown
 from licenses.services.stock import ImportOutcome, StockRow

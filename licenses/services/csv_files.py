@@ -1,17 +1,16 @@
-"""Reading CSV files of any size as a stream, with the line number of whatever is wrong; writing those of results."""
+"""Reading CSV files of any size as a stream, with the line number of whatever is wrong."""
 
 import csv
 import hashlib
-import os
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
-from licenses.services.rows import RowOutcome, shown
+from licenses.services.rows import shown
 
 MAX_LINE = 65_536  # characters; nothing in a row is longer than a few hundred
 MAX_LINES_IN_ROW = 1_000  # a text in quotes may hold line breaks; further on, its closing quote is missing
@@ -44,6 +43,8 @@ class CsvFile:
     `known` columns are read, `required` ones must be there; others are ignored and named in `notices`.
     """
 
+    separator = ","
+
     def __init__(self, path: Path, *, encoding: str, known: Sequence[str], required: Sequence[str]) -> None:
         self.path, self.known, self.required = path, known, required
         self.encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
@@ -72,11 +73,14 @@ class CsvFile:
         by_column = {name: cell for name, cell in zip(self.columns, stripped, strict=False) if name in self.known}
         return Record(line, {} if problem else by_column, problem)
 
+    def _open(self) -> TextIO:
+        return self.path.open(encoding=self.encoding, errors="surrogateescape", newline="")
+
     def _reader(self) -> Generator[tuple[int, list[str], str], None, None]:
         """(line, cells, problem) of each row, the header being the first."""
-        with self.path.open(encoding=self.encoding, errors="surrogateescape", newline="") as file:
+        with self._open() as file:
             lines = _Lines(file, self.encoding)
-            reader = csv.reader(lines, strict=True)
+            reader = csv.reader(lines, strict=True, delimiter=self.separator)
             while True:
                 lines.begin_row()
                 try:
@@ -190,47 +194,6 @@ class Seen:
 
     def __contains__(self, text: object) -> bool:
         return self._database.execute("SELECT 1 FROM seen WHERE text = ?", (text,)).fetchone() is not None
-
-
-class Reports:
-    """The files of results and of errors. Both are written anew by each run, and readable by their owner alone."""
-
-    def __init__(self, results: Path, errors: Path, *, columns: Sequence[str]) -> None:
-        self.counts: Counter[str] = Counter()
-        self._files = [create_private_file(path) for path in (results, errors)]
-        self._results, self._errors = (csv.writer(file) for file in self._files)
-        self._results.writerow(("line", "license_key", "outcome", *columns))
-        self._errors.writerow(("line", "problem"))
-        self._columns = columns
-        self._flush()  # a full disk shows before anything is done
-
-    def __enter__(self) -> "Reports":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in self._files:
-            with suppress(OSError):  # every batch was flushed: where closing fails, that has failed before
-                file.close()
-
-    def write(self, outcomes: Sequence[RowOutcome[Any]], notices: Iterable[tuple[int, str]] = ()) -> None:
-        """Write what became of a batch; `notices` are lines worth telling that are no rows."""
-        for row, outcome, license_key, _ in outcomes:
-            extra = [getattr(row, column) for column in self._columns]
-            self._results.writerow(neutral(cell) for cell in (row.line, license_key, outcome, *extra))
-        problems = [(outcome.row.line, outcome.problem) for outcome in outcomes if outcome.problem]
-        self._errors.writerows((line, neutral(problem)) for line, problem in sorted([*problems, *notices]))
-        self.counts.update(outcome.outcome for outcome in outcomes)
-        self._flush()
-
-    def _flush(self) -> None:
-        for file in self._files:
-            file.flush()
-
-
-def create_private_file(path: Path, *, overwrite: bool = True) -> TextIO:
-    """A text file to write, readable by its owner alone: license keys and addresses are in it."""
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if overwrite else os.O_EXCL), 0o600)
-    return os.fdopen(number, "w", encoding="utf-8", newline="")
 
 
 def neutral(cell: object) -> str:
