@@ -9,7 +9,7 @@ from dataclasses import dataclass
 RIGHTS = {
     "licenses.activation": "view",
     "licenses.apikey": "view add change",
-    "licenses.assignment": "view",
+    "licenses.assignment": "view add change",
     "licenses.assignmentrow": "view",
     "licenses.auditevent": "view",
     "licenses.blocklistentry": "view add change delete",

@@ -2,7 +2,7 @@
 
 from licenses.models.activations import Activation
 from licenses.models.api_keys import ApiKey, Capability, Profile
-from licenses.models.assignments import Assignment, AssignmentRow
+from licenses.models.assignments import Assignment, AssignmentFile, AssignmentRow
 from licenses.models.audit import Actor, AuditChain, AuditEvent, Door
 from licenses.models.block_list import BlockListEntry
 from licenses.models.contracts import Contract
@@ -25,6 +25,7 @@ __all__ = [
     "Actor",
     "ApiKey",
     "Assignment",
+    "AssignmentFile",
     "AssignmentRow",
     "AuditChain",
     "AuditEvent",

@@ -23,6 +23,7 @@ UNAVAILABLE = {
     LicenseKey.Status.BLOCKED: "This license key is blocked.",
 }
 ASSIGNED, REFUSED = AssignmentRow.Outcome.ASSIGNED, AssignmentRow.Outcome.REFUSED
+EARLIER = "assigned earlier"  # by another assignment, and left as it is
 
 
 class Decision(NamedTuple):
@@ -68,7 +69,13 @@ def _to_go_on_with(last: Assignment | None, *, again: bool, corrects: Assignment
 
 
 def _last(digest: str) -> Assignment | None:
-    return Assignment.objects.filter(digest=digest).order_by("-repetition").first()
+    """Files that were uploaded in the admin are a worker's, not a command's."""
+    return Assignment.objects.filter(digest=digest, uploaded=False).order_by("-repetition").first()
+
+
+def next_repetition(digest: str) -> int:
+    last = Assignment.objects.filter(digest=digest).order_by("-repetition").first()
+    return last.repetition + 1 if last else 1
 
 
 def find_overlap(batches: Iterable[Sequence[RequestedRow]], *, product: Product | None) -> Overlap | None:
@@ -94,11 +101,13 @@ def begin_assignment(
     last = _last(digest)
     found = _to_go_on_with(last, again=again, corrects=corrects)
     if found is None:
-        repetition = last.repetition + 1 if last else 1
-        return _open_assignment(digest=digest, repetition=repetition, source=source, rows_total=rows_total)
+        return _open_assignment(
+            digest=digest, repetition=next_repetition(digest), source=source, rows_total=rows_total
+        )
     found = Assignment.objects.select_for_update().get(pk=found.pk)
     found.digest, found.source, found.rows_total, found.finished_at = digest, source[:255], rows_total, None
-    found.save(update_fields=["digest", "source", "rows_total", "finished_at"])
+    found.state = Assignment.State.RUNNING
+    found.save(update_fields=["digest", "source", "rows_total", "finished_at", "state"])
     found.rows.filter(outcome=REFUSED).delete()
     return found
 
@@ -120,7 +129,7 @@ def count_done(assignment: Assignment | None) -> int:
 
 def finish_assignment(assignment: Assignment) -> None:
     """Note that a run came to the end of the file."""
-    Assignment.objects.filter(pk=assignment.pk).update(finished_at=timezone.now())
+    Assignment.objects.filter(pk=assignment.pk).update(finished_at=timezone.now(), state=Assignment.State.DONE)
 
 
 @transaction.atomic
@@ -135,16 +144,17 @@ def assign_batch(
     """Assign these rows, all in one transaction; outcomes in the rows' order, "assigned" or "refused".
 
     Rows without a license key get one from the stock of `product`, but none of `named`: those are meant for other
-    rows. With an `assignment`, rows that it has done already are not done again.
+    rows. With an `assignment`, rows that it has done already are not done again; those that any other one has done
+    are "assigned earlier" where it was uploaded and does not say `again`.
     """
     if assignment:
         Assignment.objects.select_for_update().get(pk=assignment.pk)  # one process at a time works on a file
     done = _done(rows, product=product, assignment=assignment)
     todo = [row for row in rows if row.line not in done]
     decisions = _decide(todo, product=product, named=named, plan=None)
-    _hand_over([decision for decision in decisions if decision.found], actor=actor)
+    references = _hand_over([decision for decision in decisions if decision.found], actor=actor)
     if assignment:
-        _remember(decisions, product=product, assignment=assignment)
+        _remember(decisions, references, product=product, assignment=assignment)
     return _outcomes(rows, done, decisions)
 
 
@@ -169,11 +179,14 @@ def _done(
     if assignment is None:
         return {}
     by_digest = {row.digest(product): row for row in rows}
-    done = assignment.rows.filter(digest__in=by_digest, outcome=ASSIGNED)
-    return {
-        by_digest[digest].line: RowOutcome(by_digest[digest], ASSIGNED, license_key or by_digest[digest].license_key)
-        for digest, license_key in done.values_list("digest", "license_key__license_key")
-    }
+    done = AssignmentRow.objects.filter(digest__in=by_digest, outcome=ASSIGNED)
+    if not assignment.uploaded or assignment.again:
+        done = done.filter(assignment=assignment)
+    outcomes = {}
+    for digest, number, license_key in done.values_list("digest", "assignment", "license_key__license_key"):
+        row, outcome = by_digest[digest], ASSIGNED if number == assignment.pk else EARLIER
+        outcomes[row.line] = RowOutcome(row, outcome, license_key or row.license_key)
+    return outcomes
 
 
 def _outcomes(
@@ -243,18 +256,22 @@ def _stock(
             yield found
 
 
-def _hand_over(decisions: list[Decision], *, actor: Actor) -> None:
+def _hand_over(decisions: list[Decision], *, actor: Actor) -> dict[int, str]:
+    """Gives the references that the license keys had before, by their numbers."""
     wanted = [(decision.row.owner_name, decision.row.owner_email) for decision in decisions]
     owners, now = find_or_create_owners(wanted, actor=actor), timezone.now()
-    keys = []
+    keys, before = [], {decision.found.pk: decision.found.reference for decision in decisions if decision.found}
     for decision, owner in zip(decisions, owners, strict=True):
         if decision.found:
             hand_over(decision.found, to=owner, at=now, reference=decision.row.reference)
             keys.append(decision.found)
     store_handed_over(keys, actor=actor)
+    return before
 
 
-def _remember(decisions: list[Decision], *, product: Product | None, assignment: Assignment) -> None:
+def _remember(
+    decisions: list[Decision], references: dict[int, str], *, product: Product | None, assignment: Assignment
+) -> None:
     rows: dict[str, AssignmentRow] = {}
     for row, found, problem in decisions:
         digest, outcome = row.digest(product), ASSIGNED if found else REFUSED
@@ -267,11 +284,13 @@ def _remember(decisions: list[Decision], *, product: Product | None, assignment:
                 license_key=found,
                 outcome=outcome,
                 problem=problem[:255],
+                assigned_at=found.assigned_at if found else None,
+                reference_before=references[found.pk] if found else "",
             ),
         )
     AssignmentRow.objects.bulk_create(
         rows.values(),
         update_conflicts=True,
         unique_fields=["digest", "assignment"],
-        update_fields=["line", "license_key", "outcome", "problem"],
+        update_fields=["line", "license_key", "outcome", "problem", "assigned_at", "reference_before"],
     )

@@ -129,9 +129,10 @@ class Command(BulkCommand):
             overlap = assignments.find_overlap(batches, product=self.product)
         if overlap:
             run = overlap.assignment
+            corrected = "upload it in the admin, too" if run.uploaded else f"add --corrects {run.pk}"
             raise unusable(
                 f"Nothing was done: {overlap.rows:,} rows of {file.path} got their license keys in run {run.pk} "
-                f"({run}).\nIf this is a corrected version of that file, add --corrects {run.pk}: those rows stay as "
+                f"({run}).\nIf this is a corrected version of that file, {corrected}: those rows stay as "
                 "they are.\nIf the owners are to get one more license key each, add --again."
             )
 
@@ -158,4 +159,6 @@ def find_run(number: int | None) -> Assignment | None:
     found = Assignment.objects.filter(pk=number).first()
     if found is None:
         raise unusable(f"There is no run {number}: the last lines of a run say its number.")
+    if found.uploaded:
+        raise unusable(f"Run {number} was uploaded in the admin: upload the corrected file there, too.")
     return found
