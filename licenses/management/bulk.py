@@ -3,28 +3,24 @@
 import signal
 import sqlite3
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import OperationalError, connection
+from django.db import OperationalError
 
 from licenses.management.base import INTERRUPTED, REFUSED, UNUSABLE, PortalCommand, unusable, whole_number
 from licenses.management.progress import progress
 from licenses.management.report_files import Reports
+from licenses.services.batches import batched, give_way
 from licenses.services.csv_files import CsvFile, FileProblem, Record, Seen
 from licenses.services.rows import RowOutcome
 
-PAUSE = 0.025  # seconds
 LARGEST_BATCH = 5_000  # rows; their license keys stay locked for one transaction
 
 GO_ON = "What is done stays done: run the same command again to do the rest."
-
-T = TypeVar("T")
 
 
 def ignore(_line: int, _text: str) -> None:
@@ -121,12 +117,6 @@ class BulkCommand(PortalCommand):
         self.stdout.write(text)
 
 
-def give_way() -> None:
-    """SQLite has one writer at a time and no queue for it: without a pause, the portal's requests would go hungry."""
-    if connection.vendor == "sqlite":
-        time.sleep(PAUSE)
-
-
 @contextmanager
 def explained(path: Path, advice: str = "Nothing was done.", code: int = UNUSABLE) -> Iterator[None]:
     """Turn what can go wrong while a file is worked on into an error that names it and says how to go on."""
@@ -160,9 +150,3 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def batched(rows: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(rows)
-    while batch := list(islice(iterator, size)):
-        yield batch

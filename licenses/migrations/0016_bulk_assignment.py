@@ -55,6 +55,16 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="assignment",
+            name="undone_by",
+            field=models.CharField(db_default="", default="", help_text="Who has it undone.", max_length=255),
+        ),
+        migrations.AddField(
+            model_name="assignment",
+            name="undone_from",
+            field=models.GenericIPAddressField(null=True),
+        ),
+        migrations.AddField(
+            model_name="assignment",
             name="position",
             field=models.PositiveIntegerField(db_default=0, default=0, help_text="The last line that is done."),
         ),

@@ -50,6 +50,8 @@ class Assignment(models.Model):
     )
     started_by = models.CharField(max_length=255, default="", db_default="", help_text="Who has started it.")
     started_from = models.GenericIPAddressField(null=True)
+    undone_by = models.CharField(max_length=255, default="", db_default="", help_text="Who has it undone.")
+    undone_from = models.GenericIPAddressField(null=True)
     position = models.PositiveIntegerField(default=0, db_default=0, help_text="The last line that is done.")
     rows_assigned = models.PositiveIntegerField(default=0, db_default=0)
     rows_refused = models.PositiveIntegerField(default=0, db_default=0)

@@ -101,9 +101,7 @@ def begin_assignment(
     last = _last(digest)
     found = _to_go_on_with(last, again=again, corrects=corrects)
     if found is None:
-        return _open_assignment(
-            digest=digest, repetition=next_repetition(digest), source=source, rows_total=rows_total
-        )
+        return _open_assignment(digest=digest, repetition=next_repetition(digest), source=source, rows_total=rows_total)
     found = Assignment.objects.select_for_update().get(pk=found.pk)
     found.digest, found.source, found.rows_total, found.finished_at = digest, source[:255], rows_total, None
     found.state = Assignment.State.RUNNING

@@ -69,13 +69,29 @@ def hand_over(found: LicenseKey, *, to: Owner, at: datetime, reference: str = ""
 
 def store_handed_over(keys: Sequence[LicenseKey], *, actor: Actor) -> None:
     """Write many license keys after `hand_over`, and record each. They exist, and the caller has locked them."""
+    _store_many(keys)
+    record_many(assigned_event(found, actor=actor) for found in keys)
+
+
+def _store_many(keys: Sequence[LicenseKey]) -> None:
     # All of these rows exist and are locked, so each insert meets its row and updates it: one plain statement, where
     # bulk_update compiles a CASE for every row and field and is many times slower
     created = [found.created_at for found in keys]
     LicenseKey.objects.bulk_create(keys, update_conflicts=True, unique_fields=["pk"], update_fields=HANDED_OVER)
     for found, created_at in zip(keys, created, strict=True):
         found.created_at = created_at  # the insert has stamped the object, not the row
-    record_many(assigned_event(found, actor=actor) for found in keys)
+
+
+def store_taken_back(keys: Sequence[LicenseKey], *, actor: Actor) -> None:
+    """Make many assigned license keys available again, and record each. The caller has locked them."""
+    events = []
+    for found in keys:
+        before = {"status": found.status, "owner": found.owner_id}
+        found.status, found.owner, found.assigned_at, found.expires_at = LicenseKey.Status.AVAILABLE, None, None, None
+        after = {"status": found.status}
+        events.append(event(Kind.LICENSE_KEY_TAKEN_BACK, found, actor=actor, before=before, after=after))
+    _store_many(keys)
+    record_many(events)
 
 
 def assigned_event(found: LicenseKey, *, actor: Actor) -> AuditEvent:

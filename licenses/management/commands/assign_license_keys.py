@@ -1,23 +1,23 @@
 """Give license keys to owners: many from a CSV file, or one from arguments."""
 
 from collections.abc import Container, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from licenses.management.base import REFUSED, find_product, unusable
-from licenses.management.bulk import BulkCommand, batched, explained
+from licenses.management.bulk import BulkCommand, explained
 from licenses.management.report_files import Reports
 from licenses.models import Assignment
 from licenses.services import assignments
+from licenses.services.assignment_files import FIELDS, as_row
 from licenses.services.assignments import Plan
+from licenses.services.batches import batched
 from licenses.services.csv_files import CsvFile, Record, Seen
 from licenses.services.retries import UNHURRIED, retried
 from licenses.services.rows import RequestedRow, RowOutcome
 
-FIELDS = ("license_key", "owner_email", "owner_name", "reference")
 OVERLAP_BATCH = 1_000  # rows per question whether an earlier run has done them
 
 
@@ -104,15 +104,7 @@ class Command(BulkCommand):
         self.say_how_it_went(reports, total, earlier)
 
     def read_row(self, record: Record, seen: Seen) -> RequestedRow:
-        cells: dict[str, Any] = dict(record.cells)
-        row = RequestedRow(record.line, **cells, problem=record.problem)
-        if record.problem:
-            return row
-        said = row.license_key or "\x1f".join((row.owner_email.lower(), row.owner_name, row.reference))
-        first, times = seen.add(said, record.line)
-        if not row.license_key:
-            return replace(row, times=times)
-        return replace(row, problem=f"This license key is on line {first} already.") if times > 1 else row
+        return as_row(record, seen)
 
     def process(self, rows: Sequence[RequestedRow]) -> list[RowOutcome[RequestedRow]]:
         work: dict[str, Any] = {"product": self.product, "assignment": self.assignment, "named": self.named}

@@ -1,10 +1,11 @@
-"""Do what the portal has promised to do later: queued assignments and their delivery."""
+"""Do what the portal has promised to do later: queued assignments, their delivery, bulk assignments."""
 
 import logging
 import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -13,6 +14,8 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from licenses.management.base import PortalCommand
 from licenses.management.bulk import stop_requests
 from licenses.management.presence import WAITING, Presence, input_ended
+from licenses.services.assignment_jobs import forget_old_files
+from licenses.services.assignment_work import work_on_next_assignment
 from licenses.services.idempotency import forget_old_answers
 from licenses.services.queued_assignments import work_on_next
 from licenses.services.refused_calls import forget_old_refusals
@@ -30,7 +33,8 @@ TIDY_EVERY = timedelta(minutes=10)
 class Command(PortalCommand):
     help = (
         "Do what the portal has promised to do later: assign the license keys of random-assign-license-keys-queued "
-        "and post each result to the shop that asked. It runs until it is stopped (Ctrl-C, SIGTERM), and then ends "
+        "and post each result to the shop that asked; check, run and undo the files that staff upload. It runs until "
+        "it is stopped (Ctrl-C, SIGTERM), and then ends "
         "after what it is doing just now. Several may run at once, on one machine or on many. Exit code: 0."
     )
     examples = """\
@@ -81,17 +85,17 @@ class Command(PortalCommand):
                 connection.close()
                 pause = PAUSE_WITHOUT_DATABASE
             except Exception:
-                logger.exception("A queued assignment could not be worked on")
+                logger.exception("What is due could not be worked on")
             wait(pause, must_stop)
 
     def work(self, must_stop: Callable[[], bool]) -> None:
         """All that is due, then some tidying."""
         self.presence.say(WAITING)
-        while not must_stop() and (worked := work_on_next(actor=self.actor)):
-            queued, step = worked
-            self.presence.say("Queued assignments")
-            self.done[step.value] += 1
-            self.say(f"Queued assignment {queued.pk} ({queued}): {step.value}")
+        self.work_on_queue(must_stop)
+        while not must_stop() and (assignment := work_on_next_assignment(between=partial(self.between, must_stop))):
+            assignment.refresh_from_db()
+            self.done["bulk assignments"] += 1
+            self.say(f"Bulk assignment {assignment.pk} ({assignment}): {assignment.get_state_display().lower()}")
         if not must_stop() and time.monotonic() - self.tidied_at >= TIDY_EVERY.total_seconds():
             self.tidied_at = time.monotonic()
             forget_old_answers()
@@ -99,6 +103,20 @@ class Command(PortalCommand):
             forget_ended_sessions()
             forget_lost_workers()
             forget_old_refusals()
+            forget_old_files()
+
+    def between(self, must_stop: Callable[[], bool]) -> bool:
+        """What is due does not wait for the end of a bulk assignment."""
+        self.work_on_queue(must_stop)
+        self.presence.say("Bulk assignments")
+        return must_stop()
+
+    def work_on_queue(self, must_stop: Callable[[], bool]) -> None:
+        while not must_stop() and (worked := work_on_next(actor=self.actor)):
+            queued, step = worked
+            self.presence.say("Queued assignments")
+            self.done[step.value] += 1
+            self.say(f"Queued assignment {queued.pk} ({queued}): {step.value}")
 
 
 def wait(seconds: float, must_stop: Callable[[], bool]) -> None:
