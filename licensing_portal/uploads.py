@@ -1,4 +1,4 @@
-"""Files that come with requests: only staff who may add files to releases leave any on this machine's disk."""
+"""Files that come with requests: only staff who may add files or assign in bulk leave any on this machine's disk."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import SkipFile, TemporaryFileUploadHandler
 
-PERMISSIONS = ("licenses.add_downloadable", "licenses.change_downloadable")
+PERMISSIONS = ("licenses.add_downloadable", "licenses.change_downloadable", "licenses.add_assignment")
 
 
 class StaffUploadHandler(TemporaryFileUploadHandler):

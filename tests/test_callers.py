@@ -129,7 +129,7 @@ PAGES = ("", "add/", "<path:object_id>/history/", "<path:object_id>/delete/", "<
 SUPERUSER = {  # on the pages of a model, in this order; 403 is what nobody may do by hand
     "licenses/activation": (200, 403, 200, 403, 200),
     "licenses/apikey": (200, 200, 200, 403, 200),
-    "licenses/assignment": (200, 403, 200, 403, 200),
+    "licenses/assignment": (200, 200, 200, 403, 200),
     "licenses/assignmentrow": (200, 403, 200, 403, 200),
     "licenses/auditevent": (200, 403, 200, 403, 200),
     "licenses/blocklistentry": (200, 200, 200, 200, 200),
@@ -191,6 +191,11 @@ TABLE = {
     "admin/^(?P<app_label>{apps})/$": (302, 404, 200, 302),
     "admin/(?P<url>.*)$": (302, 404, 404, 302),
     "admin/licenses/activation/<int:pk>/license-file/<slug:form>/": STAFF,
+    "admin/licenses/assignment/<int:pk>/columns/": (302, 403, 302, 302),  # on to its page: a command has no columns
+    "admin/licenses/assignment/<int:pk>/progress/": STAFF,
+    "admin/licenses/assignment/<int:pk>/results.csv": STAFF,
+    "admin/licenses/assignment/<int:pk>/results.xlsx": STAFF,
+    "admin/licenses/assignment/<int:pk>/problems.csv": STAFF,
     "admin/licenses/signingkey/<int:pk>/public-key/": STAFF,
     "admin/licenses/signingkey/import/": STAFF,
     "admin/auth/user/<id>/password/": STAFF,

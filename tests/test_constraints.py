@@ -68,6 +68,10 @@ def one_repetition_twice():
         models.Assignment.objects.create(digest="same", source="x.csv")
 
 
+def assignment(**fields):
+    models.Assignment.objects.create(digest="x", source="x.csv", **fields)
+
+
 def two_assignment_rows():
     assignment = models.Assignment.objects.create(digest="x", source="x.csv")
     for line in (2, 3):
@@ -139,6 +143,9 @@ NEVER = {
     "license_key_expires_only_when_assigned": lambda: LicenseKeyFactory(expires_at=timezone.now()),
     "owner_one_per_email": lambda: [OwnerFactory(email="A@b.c"), OwnerFactory(email="a@B.C")],
     "assignment_one_per_file_and_repetition": one_repetition_twice,
+    "assignment_state_valid": lambda: assignment(state="lost"),
+    "assignment_finished_when_over": lambda: assignment(state="done", uploaded=True),
+    "assignment_due_when_at_work": lambda: assignment(state="paused", uploaded=True, due_at=timezone.now()),
     "assignment_row_one_per_digest": two_assignment_rows,
     "assignment_row_license_key_only_when_assigned": refused_row_with_a_license_key,
     "product_one_per_slug": lambda: [ProductFactory(slug="same"), ProductFactory(slug="same")],

@@ -36,7 +36,7 @@ NAMES = ("Support", "License manager", "Auditor", "Administrator")
 PAGES = {
     "licenses/activation": ("v", "v", "v", "v"),
     "licenses/apikey": ("-", "-", "v", "vac"),
-    "licenses/assignment": ("-", "v", "v", "v"),
+    "licenses/assignment": ("-", "va", "v", "va"),
     "licenses/assignmentrow": ("-", "v", "v", "v"),
     "licenses/auditevent": ("v", "v", "v", "v"),
     "licenses/blocklistentry": ("v", "vacd", "v", "vacd"),
@@ -61,6 +61,12 @@ ACTIONS = {
     "activation deactivate_license": "SLA",
     "activation block_identifier": "LA",
     "apikey revoke": "A",
+    "assignment start": "LA",
+    "assignment check": "LA",
+    "assignment pause": "LA",
+    "assignment resume": "LA",
+    "assignment cancel": "LA",
+    "assignment undo": "LA",
     "contract generate": "LA",
     "contract block_license_keys": "LA",
     "generator generate": "LA",
@@ -86,6 +92,11 @@ LETTERS = {"Support": "S", "License manager": "L", "Auditor": "", "Administrator
 # Further addresses of the admin that ask for a right of a model
 FURTHER = {
     "licenses/activation/{}/license-file/json/": "SLA",
+    "licenses/assignment/{}/columns/": "LA",
+    "licenses/assignment/{}/progress/": "LA and the auditor",
+    "licenses/assignment/{}/results.csv": "LA and the auditor",
+    "licenses/assignment/{}/results.xlsx": "LA and the auditor",
+    "licenses/assignment/{}/problems.csv": "LA and the auditor",
     "licenses/signingkey/{}/public-key/": "A and the auditor",
     "licenses/signingkey/import/": "A",
     "auth/user/{}/password/": "A",
@@ -222,7 +233,18 @@ def in_every_state() -> dict[str, object]:
     LicenseKeyFactory(product=models.Contract.objects.get().product, contract=models.Contract.objects.get())
     QueuedAssignmentFactory(state="failed", code=803, envelope={"response": {}}, problem="away")
     create_signing_key(product=None, upcoming=True, actor=ACTOR)
+    work = {"uploaded": True, "source": "x.csv", "rows_total": 1, "rows_assigned": 1, "columns": {"owner_email": 0}}
+    for state, more in ASSIGNMENTS.items():
+        models.Assignment.objects.create(digest=state, state=state, product=ProductFactory(), **work, **more)
     return rows
+
+
+ASSIGNMENTS = {
+    "ready": {},
+    "running": {"started_by": "ada"},
+    "paused": {"started_by": "ada"},
+    "done": {"started_by": "ada", "finished_at": timezone.now()},
+}
 
 
 def values_for(form) -> dict[str, str]:

@@ -27,6 +27,7 @@ LEFT_OUT = {
     "licenses.telemetryrecord.address": "an address by its type",
     "licenses.apikey.prefix": "11 characters of our own",
     "licenses.apikey.profile": "one of a few",
+    "licenses.assignment.state": "one of a few",
     "licenses.assignmentrow.outcome": "one of a few",
     "licenses.blocklistentry.kind": "one of a few",
     "licenses.contract.status": "one of a few",
