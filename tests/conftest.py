@@ -21,6 +21,7 @@ from tests.server import running_portal
 # Pages, and walks over every endpoint, which PostgreSQL forgives less; races and kills that take minutes, which need
 # row locks and connections that can be lost; files that need no database at all
 ONCE = {
+    "test_admin_bulk_assignment",
     "test_admin_contracts",
     "test_admin_generators",
     "test_admin_keys",
@@ -39,6 +40,8 @@ ONCE = {
     "test_audit_races",
     "test_audit_secrets",
     "test_block_list",
+    "test_bulk_assignment_killed",
+    "test_bulk_uploads",
     "test_callers",
     "test_changelog",
     "test_checks",

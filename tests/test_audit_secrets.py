@@ -15,9 +15,24 @@ from django.utils import timezone
 
 from licenses import signing
 from licenses.events import Kind
-from licenses.models import ApiKey, AuditEvent, BlockListEntry, LicenseKey, QueuedAssignment, SigningKey
+from licenses.models import (
+    ApiKey,
+    Assignment,
+    AssignmentFile,
+    AuditEvent,
+    BlockListEntry,
+    LicenseKey,
+    QueuedAssignment,
+    SigningKey,
+)
 from licenses.services import activations, license_keys, metadata, queued_assignments, vault
 from licenses.services.api_keys import create_api_key, revoke_api_key
+from licenses.services.assignment_jobs import (
+    cancel_assignment,
+    pause_assignment,
+    resume_assignment,
+    undo_assignment,
+)
 from licenses.services.audit_retention import find_old, prune_audit
 from licenses.services.license_files import get_license_file
 from licenses.services.products import create_product, delete_product, update_product
@@ -30,6 +45,7 @@ from licenses.services.signing_keys import (
     use_signing_key,
 )
 from settings_api.changes import Caller, change_settings, record_refused
+from tests import bulk
 from tests.audit import ADDRESS, BY, NAME, SECRET, make_chain
 from tests.factories import (
     ActivationFactory,
@@ -154,6 +170,38 @@ def delivery(state: str) -> None:
     queued_assignments._close(queued(state="delivering"), QueuedAssignment.State(state), "", **BY)
 
 
+def uploaded_file() -> Assignment:
+    LicenseKeyFactory(license_key=SECRET)
+    return bulk.uploaded(f"{SECRET},a@example.com,,")
+
+
+def started_file() -> Assignment:
+    LicenseKeyFactory(license_key=SECRET)
+    return bulk.started(f"{SECRET},a@example.com,,", product=None)
+
+
+def resumed_file() -> None:
+    assignment = started_file()
+    pause_assignment(assignment=assignment, **BY)
+    resume_assignment(assignment=assignment, **BY)
+
+
+def finished_file() -> Assignment:
+    return bulk.worked(started_file())
+
+
+def failed_file() -> None:
+    assignment = started_file()
+    AssignmentFile.objects.all().delete()
+    bulk.worked(assignment)
+
+
+def undone_file() -> None:
+    assignment = finished_file()
+    undo_assignment(assignment=assignment, **BY)
+    bulk.worked(assignment)
+
+
 CHANGES: dict[Kind, Callable[[], object]] = {
     Kind.PRODUCT_CREATED: lambda: create_product(name="Aurora", own_signing_key=False, **BY),
     Kind.PRODUCT_UPDATED: lambda: update_product(
@@ -172,6 +220,7 @@ CHANGES: dict[Kind, Callable[[], object]] = {
     Kind.LICENSE_KEY_BLOCKED: lambda: license_keys.block_license_key(**named()),
     Kind.LICENSE_KEY_UNBLOCKED: lambda: license_keys.unblock_license_key(**named(status="blocked")),
     Kind.LICENSE_KEY_EXTENDED: lambda: license_keys.extend_license_key(days=5, **named(expired=True)),
+    Kind.LICENSE_KEY_TAKEN_BACK: undone_file,
     Kind.ACTIVATION_ACTIVATED: lambda: activations.activate_license(identifier="host", post_url=WEBHOOK, **named()),
     Kind.ACTIVATION_DEACTIVATED: lambda: activations.deactivate_license(**running()),
     Kind.METADATA_CREATED: lambda: metadata.create_metadata(identifier="host", name="n", value="v", **named()),
@@ -198,6 +247,15 @@ CHANGES: dict[Kind, Callable[[], object]] = {
     Kind.ASSIGNMENT_DELIVERED: lambda: delivery("delivered"),
     Kind.ASSIGNMENT_UNDELIVERED: lambda: delivery("failed"),
     Kind.ASSIGNMENT_SENT_AGAIN: lambda: queued_assignments.send_again(queued=queued(state="uncertain"), **BY),
+    Kind.ASSIGNMENT_UPLOADED: uploaded_file,
+    Kind.ASSIGNMENT_STARTED: started_file,
+    Kind.ASSIGNMENT_PAUSED: lambda: pause_assignment(assignment=started_file(), **BY),
+    Kind.ASSIGNMENT_RESUMED: resumed_file,
+    Kind.ASSIGNMENT_CANCELLED: lambda: cancel_assignment(assignment=started_file(), **BY),
+    Kind.ASSIGNMENT_FINISHED: finished_file,
+    Kind.ASSIGNMENT_FAILED: failed_file,
+    Kind.ASSIGNMENT_UNDOING: lambda: undo_assignment(assignment=finished_file(), **BY),
+    Kind.ASSIGNMENT_UNDONE: undone_file,
     Kind.LICENSE_FILE_MADE: license_file,
     Kind.SIGNING_KEY_CREATED: lambda: create_signing_key(product=None, **BY),
     Kind.SIGNING_KEY_IMPORTED: imported_signing_key,
