@@ -92,6 +92,8 @@ class Kind(StrEnum):
     SETTING_CHANGED = "setting.changed"
     SETTING_REFUSED = "setting.refused"
     AUDIT_PRUNED = "audit.pruned"
+    EXPORT_MADE = "export.made"
+    IMPORT_MADE = "import.made"
 
 
 def record(
@@ -150,6 +152,11 @@ def _label(target: models.Model) -> str:
 def record_address(kind: Kind, address: str, *, actor: Actor, after: Mapping[str, Any] | None = None) -> None:
     """The audit row of something that is about an address, and no row of a table."""
     _record_named(kind, "address", address, actor=actor, after=after)
+
+
+def record_file(kind: Kind, noun: str, *, actor: Actor, after: Mapping[str, Any]) -> None:
+    """The audit row of a spreadsheet that was exported or imported: of which noun, and what; none of its contents."""
+    _record_named(kind, "spreadsheet", noun, actor=actor, after=after)
 
 
 def record_setting(kind: str, *, name: str, actor: str, address: str | None, door: str, source: str) -> None:

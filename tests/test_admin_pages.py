@@ -35,6 +35,7 @@ pytestmark = pytest.mark.django_db
 HIDDEN = {models.AuditChain, models.DailyCount, models.IdempotencyRecord, models.ThrottleBucket, models.Worker}
 HIDDEN = {models.AuditChain, models.DailyCount, models.IdempotencyRecord, models.RefusedCall, models.ThrottleBucket}
 HIDDEN = {models.AssignmentFile, models.AuditChain, models.DailyCount, models.IdempotencyRecord, models.ThrottleBucket}
+HIDDEN = {models.AuditChain, models.DailyCount, models.IdempotencyRecord, models.ImportFile, models.ThrottleBucket}
 MODELS = [model for model in apps.get_app_config("licenses").get_models() if model not in HIDDEN]
 HOSTILE = ("\0", "' OR 1=1 --", "9" * 40, "-1", "%", "\u202e", "é" * 300, "a,b", "[]", "true")
 

@@ -20,6 +20,7 @@ from django.template.response import TemplateResponse
 from licenses.admin.display import described, list_url
 from licenses.admin.help_texts import with_help
 from licenses.admin.inlines import NewestInline, ReadOnlyInline
+from licenses.admin.porting.mixin import PortingMixin
 from licenses.admin.searching import SearchMixin
 from licenses.admin.verb_runs import AT_ONCE
 from licenses.admin.verbs import VerbsMixin, actor_of, is_pk
@@ -71,7 +72,7 @@ def _capitalized(name: object) -> str:
     return f"{str(name)[:1].upper()}{str(name)[1:]}"
 
 
-class PortalModelAdmin(SearchMixin, VerbsMixin):
+class PortalModelAdmin(PortingMixin, SearchMixin, VerbsMixin):
     """`save_model` and `delete_model` go through services, so that every change leaves its audit row."""
 
     paginator = CappedPaginator

@@ -9,6 +9,7 @@ from licenses.models.contracts import Contract
 from licenses.models.daily_counts import DailyCount
 from licenses.models.generators import Generator
 from licenses.models.idempotency import IdempotencyRecord
+from licenses.models.import_files import ImportFile
 from licenses.models.license_keys import LicenseKey, LicenseKeyMetadata
 from licenses.models.owners import Owner
 from licenses.models.products import Product, ProductMetadata
@@ -37,6 +38,7 @@ __all__ = [
     "Downloadable",
     "Generator",
     "IdempotencyRecord",
+    "ImportFile",
     "LicenseKey",
     "LicenseKeyMetadata",
     "Owner",
