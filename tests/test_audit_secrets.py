@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.db.models import Model
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from licenses import signing
@@ -200,6 +201,25 @@ def undone_file() -> None:
     assignment = finished_file()
     undo_assignment(assignment=assignment, **BY)
     bulk.worked(assignment)
+def exported() -> None:
+    """What is searched for may be a whole license key."""
+    key()
+    form = {"format": "csv", "columns": ["license_key"]}
+    assert staff_client().post(f"/admin/licenses/licensekey/export/?q={SECRET}", form).status_code == 200
+
+
+def imported() -> None:
+    ProductFactory(slug="aurora")
+    client, url = staff_client(), "/admin/licenses/licensekey/import/"
+    file = ContentFile(f"license_key,product\n{SECRET},aurora\n".encode(), name="keys.csv")
+    token = client.post(url, {"file": file, "encoding": "utf-8-sig"}).context["token"]
+    assert client.post(url, {"token": token}).status_code == 302
+
+
+def staff_client() -> Client:
+    client = Client(REMOTE_ADDR=ADDRESS)
+    client.force_login(User.objects.create_superuser(NAME, password=SECRET))
+    return client
 
 
 CHANGES: dict[Kind, Callable[[], object]] = {
@@ -269,6 +289,8 @@ CHANGES: dict[Kind, Callable[[], object]] = {
     Kind.SETTING_CHANGED: lambda: change_settings({"licenseKey": SECRET}, caller=CALLER, replace=False),
     Kind.SETTING_REFUSED: lambda: record_refused(["licenseKey"], caller=CALLER),
     Kind.AUDIT_PRUNED: pruned,
+    Kind.EXPORT_MADE: exported,
+    Kind.IMPORT_MADE: imported,
     **STAFF_CHANGES,
 }
 

@@ -149,6 +149,10 @@ SUPERUSER = {  # on the pages of a model, in this order; 403 is what nobody may 
     "auth/group": (200, 200, 200, 200, 200),
     "settings_api/setting": (200, 403, 200, 403, 200),
 }
+IMPORTED = (
+    *("blocklistentry", "contract", "generator", "licensekey", "licensekeymetadata", "owner", "product"),
+    *("productmetadata", "release"),
+)
 STAFF = (302, 403, 200, 302)
 OWN_PAGE = (302, 200, 200, 302)
 ANYBODY = (200, 200, 200, 200)
@@ -211,6 +215,10 @@ TABLE = {
 for _model, _statuses in SUPERUSER.items():
     TABLE |= {f"admin/{_model}/{page}": (302, 403, status, 302) for page, status in zip(PAGES, _statuses, strict=True)}
     TABLE[f"admin/{_model}/<path:object_id>/"] = (302, 302, 302, 302)
+    if _model.startswith("licenses/"):
+        TABLE[f"admin/{_model}/export/"] = STAFF
+    if _model.partition("/")[2] in IMPORTED:
+        TABLE[f"admin/{_model}/import/"] = STAFF
 QUERY = {"admin/autocomplete/": "?app_label=licenses&model_name=licensekey&field_name=owner&term="}
 
 

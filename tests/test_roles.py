@@ -26,8 +26,8 @@ from tests.factories import (
     QueuedAssignmentFactory,
     ReleaseFactory,
 )
+from tests.test_callers import IMPORTED, everything
 from tests.test_callers import PAGES as EVERY_MODELS
-from tests.test_callers import everything
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +101,13 @@ FURTHER = {
     "licenses/signingkey/import/": "A",
     "auth/user/{}/password/": "A",
 }
+FURTHER |= {f"licenses/{noun}/import/": "LA" for noun in IMPORTED}
+for _page, _may in PAGES.items():  # whoever may look at a list may take it along
+    if _page.startswith("licenses/"):
+        _who = "".join(
+            name[0] for name, letters in zip(NAMES, _may, strict=True) if name != "Auditor" and "v" in letters
+        )
+        FURTHER[f"{_page}/export/"] = f"{_who} and the auditor"
 
 
 def staff_in(*groups: str, name: str = "", codenames=()) -> Client:
@@ -146,6 +153,11 @@ def test_every_page_and_every_action_has_its_row():
         if str(url.pattern) not in (*EVERY_MODELS, "<path:object_id>/")
     }
     assert further == {path.split("/", 2)[2] for path in FURTHER}
+    table = {page.model._meta.model_name: page for page in admin.site._registry.values() if hasattr(page, "resource")}
+    assert {name for name, page in table.items() if page.resource} == {
+        path.split("/")[1] for path in FURTHER if path.endswith("/export/")
+    }
+    assert {name for name, page in table.items() if page.resource and page.resource.identity} == set(IMPORTED)
 
 
 @pytest.mark.statement("S9")

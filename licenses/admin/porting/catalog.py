@@ -30,7 +30,7 @@ class ProductResource(PortableResource):
 
     needs = ("name",)
     identity = ("uuid", "slug")
-    most_rows = 200  # each new one may get a pair of keys of its own, which takes a while
+    most_rows = 100  # each new one may get a pair of keys of its own, which takes a while
     larger = "Split it."
     note = "A row with a UUID or a slug that is known changes that product; any other makes a new one."
 
@@ -91,7 +91,6 @@ class GeneratorResource(PortableResource):
     needs = ("product",)
     identity = ("generator",)
     related = ("product",)
-    most_rows = 1_000
     larger = "Split it."
     note = "A row without a number makes a new generator. One with a number must name that generator's own product."
 
@@ -123,7 +122,6 @@ class ReleaseResource(PortableResource):
 
     needs = identity = ("product", "version")
     related = ("product",)
-    most_rows = 5_000
     larger = "Split it."
     note = "Files are added on the page of the release; a spreadsheet has only what is said about it."
 

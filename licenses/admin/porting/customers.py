@@ -1,5 +1,7 @@
 """The spreadsheets of license keys and those who have them: how a row finds its record, and its service."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -8,11 +10,15 @@ from django.core.validators import validate_email
 from licenses.admin.porting.cells import FlagCell, JsonCell, LongTextCell, MomentCell, NumberCell, ReferenceCell
 from licenses.admin.porting.columns import FEATURES, LIMIT, PRODUCT, VALIDITY, product_cell
 from licenses.admin.porting.resources import Column, PortableResource
-from licenses.models import BlockListEntry, Contract, LicenseKey, LicenseKeyMetadata, Owner
+from licenses.models import BlockListEntry, Contract, LicenseKey, LicenseKeyMetadata, Owner, Product
 from licenses.services.contracts import save_contract
 from licenses.services.license_keys import UPDATABLE, create_license_key, update_license_key
+from licenses.services.owners import find_or_create_owners
 from licenses.services.rows import text_problem
-from licenses.services.stock import IMPORTABLE
+from licenses.services.stock import IMPORTABLE, ImportOutcome, StockRow, import_batch
+
+BATCH = 500  # records that one query looks up
+STOCK_FIELDS = ("license_key", "activation_limit", "validity_days", "status", "reference")
 
 
 def find_license_key(text: str) -> LicenseKey:
@@ -22,25 +28,48 @@ def find_license_key(text: str) -> LicenseKey:
     return found
 
 
+def batched(texts: Iterable[str]) -> Iterator[list[str]]:
+    waiting = sorted(texts)
+    for start in range(0, len(waiting), BATCH):
+        yield waiting[start : start + BATCH]
+
+
 class OwnerResource(PortableResource):
     email = Column("email", "Names the owner, whatever its case.", identity=True)
     name = Column("name", "The owner's name.")
     created_at = Column("created_at", "Known since.", MomentCell(), fixed=True)
 
     needs = identity = ("email",)
+    most_rows = 20_000
     larger = "Split it, or assign license keys to their owners with bulk assignment: it makes the owners."
     note = "An owner whose e-mail address is known gets the name of the row; any other address makes a new owner."
 
     class Meta:
         model = Owner
 
+    def before_import(self, dataset: Any, **kwargs: Any) -> None:
+        """All owners that are known, in few queries: only ASCII is folded alike by Python and every database."""
+        self.known: dict[str, Owner] = {}
+        self.new: list[tuple[str, str]] = []
+        for emails in batched({text.strip().lower() for text in dataset["email"] if text.isascii()}):
+            self.known |= {owner.email.lower(): owner for owner in Owner.objects.with_emails(emails)}
+
     def find(self, row: dict[str, str]) -> Owner | None:
-        return Owner.objects.with_email(self.cleaned("email", row)).first()
+        email = self.cleaned("email", row)
+        return self.known.get(email.lower()) if email.isascii() else Owner.objects.with_email(email).first()
 
     def save(self, instance: Any, changed: list[str], *, dry_run: bool) -> None:
-        if instance._state.adding:
-            _require_email(instance.email)
-        super().save(instance, changed, dry_run=dry_run)
+        if not instance._state.adding:
+            return super().save(instance, changed, dry_run=dry_run)
+        _require_email(instance.email)
+        if problem := text_problem("owner_name", instance.name):
+            raise ValidationError({"name": problem})
+        self.new.append((instance.name, instance.email))
+        return None
+
+    def after_import(self, dataset: Any, result: Any, **kwargs: Any) -> None:
+        find_or_create_owners(self.new, actor=self._actor)
+        super().after_import(dataset, result, **kwargs)
 
 
 def _require_email(text: str) -> None:
@@ -66,6 +95,7 @@ class LicenseKeyResource(PortableResource):
     created_at = Column("created_at", "When it was made.", MomentCell(), fixed=True)
 
     needs = identity = ("license_key",)
+    most_rows = 20_000
     related = ("product", "owner", "contract")
     larger = "Bring in more with manage.py import_license_keys; assign many with bulk assignment."
     note = "A text that is no license key yet becomes a new one in the product's stock; a known one is changed."
@@ -73,11 +103,19 @@ class LicenseKeyResource(PortableResource):
     class Meta:
         model = LicenseKey
 
+    def before_import(self, dataset: Any, **kwargs: Any) -> None:
+        """All license keys that are known, in few queries."""
+        self.known: dict[str, LicenseKey] = {}
+        self.new: dict[Product, list[StockRow]] = defaultdict(list)
+        for texts in batched({text.strip() for text in dataset["license_key"]}):
+            found = LicenseKey.objects.select_related("product").filter(license_key__in=texts)
+            self.known |= {known.license_key: known for known in found}
+
     def find(self, row: dict[str, str]) -> LicenseKey | None:
-        text = self.cleaned("license_key", row)
+        text: str = self.cleaned("license_key", row)
         if problem := text_problem("license_key", text):
             raise ValidationError({"license_key": problem})
-        return LicenseKey.objects.select_related("product").filter(license_key=text).first()
+        return self.known.get(text)
 
     def save(self, instance: Any, changed: list[str], *, dry_run: bool) -> None:
         if instance._state.adding:
@@ -93,8 +131,21 @@ class LicenseKeyResource(PortableResource):
             raise ValidationError({"product": "A new license key needs a product."})
         if new.status not in IMPORTABLE:
             raise ValidationError({"status": "A new license key is available or reserved. Assign it afterwards."})
-        values = {name: getattr(new, name) for name in (*UPDATABLE, "status", "license_key", "product")}
-        create_license_key(**values, actor=self._actor)
+        if new.features or new.expires_at:
+            values = {name: getattr(new, name) for name in (*UPDATABLE, "status", "license_key", "product")}
+            create_license_key(**values, actor=self._actor)
+            return
+        values = {name: getattr(new, name) for name in STOCK_FIELDS}
+        self.new[new.product].append(StockRow(self.row_number, **values))
+
+    def after_import(self, dataset: Any, result: Any, **kwargs: Any) -> None:
+        """The new ones without features of their own, at once: what the stock refuses is said of its row."""
+        for product, rows in self.new.items():
+            for outcome in import_batch(rows=rows, product=product, actor=self._actor):
+                if outcome.outcome != ImportOutcome.IMPORTED:
+                    problem = outcome.problem or "Somebody else has just stored this license key."
+                    result.append_invalid_row(outcome.row.line, {}, ValidationError(problem))
+        super().after_import(dataset, result, **kwargs)
 
 
 class LicenseKeyMetadataResource(PortableResource):
@@ -136,7 +187,6 @@ class ContractResource(PortableResource):
 
     needs = identity = ("contract_key",)
     related = ("product",)
-    most_rows = 5_000
     larger = "Split it."
     note = "A contract key that is known changes that contract; any other makes a new one."
 

@@ -13,12 +13,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from openpyxl import Workbook
 
-from licenses.admin.porting import files
 from licenses.admin.porting.cells import messages_of
 from licenses.admin.porting.exporting import XLSX_TYPE, csv_response, page
 from licenses.admin.porting.resources import PortableResource
 from licenses.admin.porting.sheets import ENCODINGS, Sheet, SheetProblem, read_sheet
 from licenses.admin.verbs import account_of, actor_of
+from licenses.services.import_files import keep_import_file, take_import_file
 from licenses.services.retries import why_lost
 
 NAMED = 100  # mistakes that the page names
@@ -117,7 +117,7 @@ def _preview(
         return _page(model_admin, resource, request, {"form": form})
     if not context["mistakes"] and context["counts"]["new"] + context["counts"]["update"]:
         noun = resource._meta.model._meta.label_lower
-        kept = files.keep(staff=account_of(request), noun=noun, name=name, encoding=encoding, content=content)
+        kept = keep_import_file(staff=account_of(request), noun=noun, name=name, encoding=encoding, content=content)
         context["token"] = kept.token
     return _page(model_admin, resource, request, context | {"file_name": name})
 
@@ -125,7 +125,7 @@ def _preview(
 def _confirm(model_admin: Any, resource: Any, request: HttpRequest) -> HttpResponse:
     """The same file once more, now for good; every rule is asked again, as the portal has gone on since."""
     noun = resource._meta.model._meta.label_lower
-    kept = files.take(staff=account_of(request), noun=noun, token=request.POST["token"])
+    kept = take_import_file(staff=account_of(request), noun=noun, token=request.POST["token"])
     if kept is None:
         model_admin.message_user(
             request, "Nothing was imported: this preview is over. Send the file once more.", messages.WARNING
@@ -162,6 +162,8 @@ def _run(
         if isinstance(error, OperationalError) and not why_lost(error):
             raise
         return {"trouble": "Somebody else changed the same at the same time. Send the file once more."}
+    if result.base_errors:  # failed by accident: import-export has undone it, and it is no mistake of the file
+        raise result.base_errors[0].error
     mistakes = _mistakes(result, sheet)
     return {
         "mistakes": mistakes[:NAMED],

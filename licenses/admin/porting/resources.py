@@ -57,7 +57,7 @@ class PortableResource(Resource):
     related: ClassVar[tuple[str, ...]] = ()  # for select_related
     hidden: ClassVar[tuple[str, ...]] = ()  # fields of the model that an export never loads
     note: ClassVar[str] = ""  # above the columns on the page of the import
-    most_rows: ClassVar[int] = 20_000
+    most_rows: ClassVar[int] = 1_000  # each is checked and stored by itself, in a request; bulk services take more
     larger: ClassVar[str] = ""  # what to do with more rows than these
 
     class Meta:
@@ -69,6 +69,7 @@ class PortableResource(Resource):
     def __init__(self, *, actor: Actor | None = None, sheet: Sheet | None = None, name: str = "", **kw: Any) -> None:
         super().__init__(**kw)
         self.actor, self.lines, self.file_name = actor, [row.line for row in sheet.rows] if sheet else [], name
+        self.row_number = 0
         self.seen: dict[tuple[str, ...], int] = {}
         self.before: dict[str, str] = {}
         self.shown: list[dict[str, Any]] = []
@@ -96,7 +97,8 @@ class PortableResource(Resource):
 
     def before_import_row(self, row: Any, **kwargs: Any) -> None:
         name = tuple(row.get(column, "").strip().lower() for column in self.identity)
-        line = self.lines[kwargs["row_number"] - 1]
+        self.row_number = kwargs["row_number"]
+        line = self.lines[self.row_number - 1]
         if any(name) and self.seen.setdefault(name, line) != line:
             raise ValidationError(f"The same is on line {self.seen[name]} already.")
 

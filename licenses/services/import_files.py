@@ -4,6 +4,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from licenses.models import ImportFile
@@ -11,7 +12,8 @@ from licenses.models import ImportFile
 KEPT = timedelta(hours=1)
 
 
-def keep(*, staff: Any, noun: str, name: str, encoding: str, content: bytes) -> ImportFile:
+@transaction.atomic
+def keep_import_file(*, staff: Any, noun: str, name: str, encoding: str, content: bytes) -> ImportFile:
     """Store the file. What others have forgotten goes, and what the same person sent before about this noun."""
     ImportFile.objects.filter(created_at__lt=timezone.now() - KEPT).delete()
     ImportFile.objects.filter(staff=staff, noun=noun).delete()
@@ -25,14 +27,10 @@ def keep(*, staff: Any, noun: str, name: str, encoding: str, content: bytes) -> 
     )
 
 
-def take(*, staff: Any, noun: str, token: str) -> ImportFile | None:
+def take_import_file(*, staff: Any, noun: str, token: str) -> ImportFile | None:
     """The file that this person sent for this noun, once: it is gone when somebody has asked for it."""
     rows = ImportFile.objects.filter(staff=staff, noun=noun, token=token, created_at__gte=timezone.now() - KEPT)
     found = rows.first() if token.isascii() and token.isprintable() else None
     if found and not ImportFile.objects.filter(pk=found.pk).delete()[0]:
         return None  # another process was faster: a double click imports once
     return found
-
-
-def drop(*, staff: Any, noun: str) -> None:
-    ImportFile.objects.filter(staff=staff, noun=noun).delete()
