@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from licenses.admin.porting.cells import FlagCell, JsonCell, LongTextCell, MomentCell, NumberCell, UuidCell
+from licenses.admin.porting.cells import ChoiceCell, FlagCell, JsonCell, LongTextCell, MomentCell, NumberCell, UuidCell
 from licenses.admin.porting.columns import FEATURES, LIMIT, PRODUCT, VALIDITY, product_cell
 from licenses.admin.porting.resources import Column, PortableResource
 from licenses.models import Generator, Product, ProductMetadata, Release
@@ -19,8 +19,8 @@ class ProductResource(PortableResource):
     slug = Column("slug", "Its name in addresses: photo-editor. Names the product where there is no UUID.")
     name = Column("name", "Shown to staff and customers.")
     description = Column("description", "Free text.", LongTextCell())
-    status = Column("status", "active or inactive. Default active.")
-    source = Column("source", "internal or envato. Default internal.")
+    status = Column("status", "active or inactive. Default active.", ChoiceCell())
+    source = Column("source", "internal or envato. Default internal.", ChoiceCell())
     external_reference = Column("external_reference", "Its number in the shop.")
     require_non_expired = Column("require_non_expired", "yes: refuse expired license keys. Default yes.", FlagCell())
     post_url = Column("post_url", "Sent in license key details.")
@@ -75,7 +75,7 @@ class ProductMetadataResource(PortableResource):
 class GeneratorResource(PortableResource):
     generator = Column("pk", "Its number, which names it. Empty for a new one.", name="generator", fixed=True)
     product = Column("product", PRODUCT, product_cell(), identity=True)
-    method = Column("method", "uuid, chunk-system or custom. Default uuid; cannot be changed.")
+    method = Column("method", "uuid, chunk-system or custom. Default uuid; cannot be changed.", ChoiceCell())
     prefix = Column("prefix", "Before every license key.", LongTextCell())
     suffix = Column("suffix", "After every license key.", LongTextCell())
     charset = Column("charset", "Of chunk-system: the characters, each once.", LongTextCell())

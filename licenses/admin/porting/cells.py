@@ -14,7 +14,7 @@ from import_export.widgets import Widget
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
 NEUTRALIZED = re.compile(r"'+[=+\-@\t\r]")
-LARGEST_DIGITS = 15  # what the columns hold, and more; a longer number is checked nowhere else
+LARGEST = 2_147_483_647  # what the columns hold
 LONGEST = 200_000  # characters of a cell
 ASSUMED = "No time zone in the cell means UTC."
 YES, NO = ("yes", "true", "1"), ("no", "false", "0")
@@ -55,6 +55,15 @@ class TextCell(Widget):
         return "" if value is None else str(value)
 
 
+class ChoiceCell(TextCell):
+    """One of some words, in any case; an empty cell is none of them."""
+
+    empties = False
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> str:
+        return str(value).strip().lower()
+
+
 class LongTextCell(TextCell):
     """Text of many lines, with the spaces that somebody put around it. Line ends are as spreadsheets keep them."""
 
@@ -70,8 +79,8 @@ class NumberCell(TextCell):
 
     def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Any:
         text = str(value).strip()
-        if not (text.isascii() and text.isdecimal() and len(text) <= LARGEST_DIGITS):
-            raise ValueError("Write a whole number from 0 on, without signs: 30.")
+        if not (text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST)) and int(text) <= LARGEST):
+            raise ValueError(f"Write a whole number from 0 to {LARGEST}, without signs: 30.")
         return int(text)
 
 

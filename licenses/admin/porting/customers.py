@@ -7,7 +7,15 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from licenses.admin.porting.cells import FlagCell, JsonCell, LongTextCell, MomentCell, NumberCell, ReferenceCell
+from licenses.admin.porting.cells import (
+    ChoiceCell,
+    FlagCell,
+    JsonCell,
+    LongTextCell,
+    MomentCell,
+    NumberCell,
+    ReferenceCell,
+)
 from licenses.admin.porting.columns import FEATURES, LIMIT, PRODUCT, VALIDITY, product_cell
 from licenses.admin.porting.resources import Column, PortableResource
 from licenses.models import BlockListEntry, Contract, LicenseKey, LicenseKeyMetadata, Owner, Product
@@ -82,7 +90,9 @@ def _require_email(text: str) -> None:
 class LicenseKeyResource(PortableResource):
     license_key = Column("license_key", "The text itself. It names the license key.", identity=True)
     product = Column("product", PRODUCT, product_cell())
-    status = Column("status", "Of a new license key: available or reserved. Of any other it is not changed here.")
+    status = Column(
+        "status", "Of a new license key: available or reserved. Of any other it is not changed here.", ChoiceCell()
+    )
     activation_limit = Column("activation_limit", LIMIT, NumberCell())
     validity_days = Column("validity_days", VALIDITY, NumberCell())
     expires_at = Column("expires_at", "Of an assigned license key: 2027-01-31 18:30, in UTC.", MomentCell())
@@ -178,7 +188,7 @@ class ContractResource(PortableResource):
     information = Column("information", "With whom, about what, until when.", LongTextCell())
     product = Column("product", PRODUCT, product_cell())
     license_keys_quantity = Column("license_keys_quantity", "How many license keys may exist under it.", NumberCell())
-    status = Column("status", "active or inactive. Default active.")
+    status = Column("status", "active or inactive. Default active.", ChoiceCell())
     can_get_info = Column("can_get_info", "yes: its holder may read it. Default yes.", FlagCell())
     can_generate = Column("can_generate", "yes: its holder may generate license keys. Default yes.", FlagCell())
     can_destroy = Column("can_destroy", "yes: its holder may destroy one. Default no.", FlagCell())
@@ -204,7 +214,7 @@ class ContractResource(PortableResource):
 
 
 class BlockListResource(PortableResource):
-    kind = Column("kind", "address or identifier.", identity=True)
+    kind = Column("kind", "address or identifier.", ChoiceCell(), identity=True)
     value = Column("value", "203.0.113.7, 203.0.113.0/24, or an identifier as it is sent.", identity=True)
     reason = Column("reason", "For your colleagues.")
     created_at = Column("created_at", "Since when.", MomentCell(), fixed=True)
