@@ -74,6 +74,7 @@ ONCE = {
     "test_headers",
     "test_help_texts",
     "test_hostile_input",
+    "test_import_export",
     "test_installation",
     "test_license_files",
     "test_license_key_races",

@@ -9,11 +9,17 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import (
+    FileResponse,
+    HttpRequest,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from openpyxl import Workbook
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl import Workbook  # type: ignore[import-untyped]
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # type: ignore[import-untyped]
 
 from licenses.admin.porting.cells import neutralized
 from licenses.admin.porting.resources import Column, PortableResource
@@ -47,7 +53,9 @@ class ExportForm(forms.Form):
         self.fields["columns"].choices = [(name, name) for name in columns]  # type: ignore[attr-defined]
 
 
-def export_view(model_admin: admin.ModelAdmin, resource: type[PortableResource], request: HttpRequest) -> HttpResponse:
+def export_view(
+    model_admin: admin.ModelAdmin, resource: type[PortableResource], request: HttpRequest
+) -> HttpResponseBase:
     """Ask for format and columns; then the file, with an audit event that says who took what."""
     try:
         rows = listed(model_admin, resource, request)
@@ -115,13 +123,15 @@ def _changelist(model_admin: Any, request: HttpRequest) -> Any:
 
 def _filters(request: HttpRequest) -> dict[str, str]:
     """What narrows the list. A search may be a whole license key, so no more of it is kept than of one."""
-    found = {name: value[:FILTER_LENGTH] for name, value in request.GET.items() if value and name not in ("p", "o")}
-    return found | ({"q": masked(found["q"])} if "q" in found else {})
+    found = {
+        name: str(value)[:FILTER_LENGTH] for name, value in request.GET.items() if value and name not in ("p", "o")
+    }
+    return found | ({"q": masked(str(found["q"]))} if "q" in found else {})
 
 
 def _file(
     model_admin: Any, request: HttpRequest, rows: QuerySet[Any], columns: Sequence[Column], form: ExportForm
-) -> HttpResponse:
+) -> HttpResponseBase:
     kind = form.cleaned_data["format"]
     noun = str(model_admin.opts.verbose_name_plural)
     facts = {"format": kind, "rows": str(count_up_to(rows)), "columns": [column.column_name for column in columns]}

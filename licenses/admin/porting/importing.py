@@ -3,15 +3,15 @@
 import io
 from typing import Any, NamedTuple
 
-import tablib
+import tablib  # type: ignore[import-untyped]
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
-from openpyxl import Workbook
+from openpyxl import Workbook  # type: ignore[import-untyped]
 
 from licenses.admin.porting.cells import messages_of
 from licenses.admin.porting.exporting import XLSX_TYPE, csv_response, page
@@ -48,7 +48,9 @@ def _too_large() -> str:
     return f"A file may have at most {filesizeformat(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)}."
 
 
-def import_view(model_admin: admin.ModelAdmin, resource: type[PortableResource], request: HttpRequest) -> HttpResponse:
+def import_view(
+    model_admin: admin.ModelAdmin, resource: type[PortableResource], request: HttpRequest
+) -> HttpResponseBase:
     """The form, the preview of what was sent, and the import of what was previewed."""
     if request.GET.get("template") in ("csv", "xlsx"):
         return _template(resource, request, request.GET["template"])
@@ -68,7 +70,7 @@ def _length(request: HttpRequest) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _page(model_admin: Any, resource: Any, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+def _page(model_admin: Any, resource: Any, request: HttpRequest, context: dict[str, Any]) -> HttpResponseBase:
     title = f"Import {model_admin.opts.verbose_name_plural}"
     columns = [
         {
@@ -89,7 +91,7 @@ def _page(model_admin: Any, resource: Any, request: HttpRequest, context: dict[s
     return page(model_admin, request, "import.html", title, context)
 
 
-def _template(resource: type[PortableResource], request: HttpRequest, kind: str) -> HttpResponse:
+def _template(resource: type[PortableResource], request: HttpRequest, kind: str) -> HttpResponseBase:
     """An empty table with the columns that are read."""
     columns = [
         column
@@ -109,7 +111,7 @@ def _template(resource: type[PortableResource], request: HttpRequest, kind: str)
 
 def _preview(
     model_admin: Any, resource: Any, request: HttpRequest, form: ImportForm, file: tuple[str, str, bytes]
-) -> HttpResponse:
+) -> HttpResponseBase:
     name, encoding, content = file
     context = _run(resource, request, file, dry_run=True)
     if "trouble" in context:
@@ -122,7 +124,7 @@ def _preview(
     return _page(model_admin, resource, request, context | {"file_name": name})
 
 
-def _confirm(model_admin: Any, resource: Any, request: HttpRequest) -> HttpResponse:
+def _confirm(model_admin: Any, resource: Any, request: HttpRequest) -> HttpResponseBase:
     """The same file once more, now for good; every rule is asked again, as the portal has gone on since."""
     noun = resource._meta.model._meta.label_lower
     kept = take_import_file(staff=account_of(request), noun=noun, token=request.POST["token"])

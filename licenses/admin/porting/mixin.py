@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import path
 
 from licenses.admin.porting.exporting import export_view
@@ -39,12 +39,12 @@ class PortingMixin(admin.ModelAdmin):
             own.append(path("import/", view, name=f"{app}_{name}_import"))
         return own + super().get_urls()
 
-    def export_view(self, request: HttpRequest) -> HttpResponse:
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
         if not self.has_export_permission(request) or self.resource is None:
             raise PermissionDenied
         return export_view(self, self.resource, request)
 
-    def import_view(self, request: HttpRequest) -> HttpResponse:
+    def import_view(self, request: HttpRequest) -> HttpResponseBase:
         if not self.has_import_permission(request) or self.resource is None:
             raise PermissionDenied
         return import_view(self, self.resource, request)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from openpyxl import load_workbook
+from openpyxl import load_workbook  # type: ignore[import-untyped]
 
 from licenses.admin.porting.cells import LONGEST, cell_problem, restored
 
@@ -44,7 +44,8 @@ def read_sheet(content: bytes, *, encoding: str, most_rows: int) -> Sheet:
     header = next(lines, None)
     if header is None:
         raise SheetProblem("The file is empty. The first line names the columns.")
-    columns, rows = _columns(header), []
+    columns = _columns(header)
+    rows: list[Row] = []
     for row in lines:
         if len(rows) == most_rows:
             raise SheetProblem(f"The file has more than {most_rows:,} rows.")
