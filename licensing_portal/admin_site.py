@@ -1,13 +1,11 @@
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
-from django.utils import timezone
-from django.utils.http import urlencode
+from django.urls import path
 
 # The menu, in the order of how often staff need them; models that are not named follow by name
 ORDER = (
@@ -28,29 +26,6 @@ ORDER = (
 )
 # What the search of the header finds, each for whoever may view it
 FOUND = ("licensekey", "owner", "activation", "contract", "product", "queuedassignment")
-LATEST = 8  # audit events on the overview
-
-
-class Figure(NamedTuple):
-    """One number of the overview: its name in `reports.overview`, its title, and the list behind it."""
-
-    name: str
-    title: str
-    model: str
-    filters: dict[str, str]
-    tone: str = ""
-
-
-FIGURES = (
-    Figure("assigned", "Assigned license keys", "licensekey", {"status__exact": "assigned"}, "good"),
-    Figure("available", "Available license keys", "licensekey", {"status__exact": "available"}, "info"),
-    Figure("expiring", "Expiring in 30 days", "licensekey", {"expiry": "30"}, "warn"),
-    Figure("expired", "Expired", "licensekey", {"expiry": "expired"}, "warn"),
-    Figure("blocked", "Blocked", "licensekey", {"status__exact": "blocked"}, "bad"),
-    Figure("activations", "Active activations", "activation", {"state": "active"}),
-    Figure("owners", "Owners", "owner", {}),
-    Figure("products", "Active products", "product", {"status__exact": "active"}),
-)
 
 
 class PortalAdminSite(AdminSite):
@@ -68,8 +43,9 @@ class PortalAdminSite(AdminSite):
         return find_anything(self, request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        overview = {"figures": self._figures(request), "steps": self._steps(request), "lines": self._latest(request)}
-        return super().index(request, overview | (extra_context or {}))
+        from licenses.admin.dashboard import dashboard
+
+        return super().index(request, dashboard(request) | (extra_context or {}))
 
     def get_urls(self) -> list[Any]:
         from licensing_portal import docs_pages
@@ -115,62 +91,7 @@ class PortalAdminSite(AdminSite):
             app["models"].sort(key=_menu_place)
         return sorted(apps, key=lambda app: app["app_label"] != "licenses")
 
-    def _figures(self, request: HttpRequest) -> list[dict[str, Any]]:
-        from licenses.reports.overview import overview
-
-        shown = [figure for figure in FIGURES if self._may_view(request, figure.model)]
-        counts = overview(timezone.now()) if shown else {}
-        return [
-            {"title": figure.title, "count": counts[figure.name], "tone": figure.tone, "url": _list_url(figure)}
-            for figure in shown
-        ]
-
-    def _steps(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """What to do first, of what these staff may do; empty as soon as all of it is done."""
-        from licenses.reports.overview import first_steps
-
-        done = first_steps()
-        steps: list[dict[str, Any]] = [
-            {
-                "right": "licenses.add_product",
-                "title": "Create a product",
-                "text": "What you sell under license keys.",
-                "url": reverse("admin:licenses_product_add"),
-                "done": done["product"],
-            },
-            {
-                "right": "licenses.add_licensekey",
-                "title": "Import license keys",
-                "text": "From a CSV file with manage.py import_license_keys, or add the first one by hand.",
-                "url": reverse("admin:licenses_licensekey_add"),
-                "done": done["license_key"],
-            },
-            {
-                "right": "licenses.add_apikey",
-                "title": "Create an API key",
-                "text": "For the shop that assigns license keys and the software that activates them.",
-                "url": reverse("admin:licenses_apikey_add"),
-                "done": done["api_key"],
-            },
-        ]
-        own = [step for step in steps if request.user.has_perm(step["right"])]
-        return [] if all(step["done"] for step in own) else own
-
-    def _latest(self, request: HttpRequest) -> list[Any]:
-        from licenses.admin.display import described
-        from licenses.models import AuditEvent
-
-        return described(AuditEvent.objects.all()[:LATEST]) if self._may_view(request, "auditevent") else []
-
-    def _may_view(self, request: HttpRequest, model: str) -> bool:
-        return any(request.user.has_perm(f"licenses.{verb}_{model}") for verb in ("view", "change"))
-
 
 def _menu_place(model: dict[str, Any]) -> tuple[int, str]:
     name = model["object_name"]
     return (ORDER.index(name) if name in ORDER else len(ORDER), str(model["name"]))
-
-
-def _list_url(figure: Figure) -> str:
-    url = reverse(f"admin:licenses_{figure.model}_changelist")
-    return f"{url}?{urlencode(figure.filters)}" if figure.filters else url

@@ -61,6 +61,7 @@ ONCE = {
     "test_command_use_signing_key",
     "test_conformance",
     "test_contract_races",
+    "test_dashboard",
     "test_demo",
     "test_docs_pages",
     "test_document_types",

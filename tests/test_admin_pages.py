@@ -36,6 +36,7 @@ HIDDEN = {models.AuditChain, models.DailyCount, models.IdempotencyRecord, models
 HIDDEN = {models.AuditChain, models.DailyCount, models.IdempotencyRecord, models.RefusedCall, models.ThrottleBucket}
 HIDDEN = {models.AssignmentFile, models.AuditChain, models.DailyCount, models.IdempotencyRecord, models.ThrottleBucket}
 HIDDEN = {models.AuditChain, models.DailyCount, models.IdempotencyRecord, models.ImportFile, models.ThrottleBucket}
+HIDDEN = {models.AuditChain, models.DailyCount, models.Figures, models.IdempotencyRecord, models.ThrottleBucket}
 MODELS = [model for model in apps.get_app_config("licenses").get_models() if model not in HIDDEN]
 HOSTILE = ("\0", "' OR 1=1 --", "9" * 40, "-1", "%", "\u202e", "é" * 300, "a,b", "[]", "true")
 
@@ -225,7 +226,6 @@ def test_it_says_more_than_ten_thousand_instead_of_counting_on(staff):
     source = staff.get(page(models.Owner, "changelist")).content.decode()
     assert re.search(r"10,000\+\s+owners", source)
     assert staff.get(page(models.Owner, "changelist"), {"p": 200}).status_code == 200
-    assert "10,000+" in staff.get(reverse("admin:index")).content.decode()
 
 
 def test_it_refuses_a_filter_that_no_list_offers(staff):

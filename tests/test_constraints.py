@@ -124,6 +124,7 @@ def two_daily_counts():
 NEVER = {
     "daily_count_one_per_day_and_name": two_daily_counts,
     "refused_call_one_per_day": two_refused_calls,
+    "figures_one_row": lambda: models.Figures.objects.create(pk=2),
     "activation_one_per_key_and_identifier": two_activations,
     "activation_identifier_not_empty": lambda: ActivationFactory(identifier=""),
     "license_key_metadata_one_per_name": lambda: two_metadata(license_key=LicenseKeyFactory()),

@@ -10,7 +10,12 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from licenses.models import Activation, AuditEvent, LicenseKey, Owner, Product
+<<<<<<< HEAD
 from licenses.reports import counting, fragments, lists, overview, search
+=======
+from licenses.reports import counting, lists, overview, search
+from licenses.services.daily_counts import Counted, add_to_daily_counts
+>>>>>>> 8bc5e0b (Show on the first page how the portal is doing)
 from tests.factories import ActivationFactory, LicenseKeyFactory, OwnerFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
@@ -89,14 +94,52 @@ def test_it_counts_in_rows_by_subquery():
     assert lists.live_activations_of([active]) == 2
 
 
-def test_it_counts_for_the_overview():
-    now = timezone.now()
-    LicenseKeyFactory.create_batch(2)
-    LicenseKeyFactory(assigned=True, expires_at=now + timedelta(days=29))
-    LicenseKeyFactory(assigned=True, expires_at=now + timedelta(days=31))
-    LicenseKeyFactory(expired=True)
-    LicenseKeyFactory(status="blocked")
-    counts = {
-        name: count.number for name, count in overview.overview(now).items() if name not in ("products", "owners")
+def test_it_reads_the_last_thirty_days_of_utc_and_adds_up_products():
+    at = timezone.now().replace(hour=23, minute=59)
+    today = at.date()
+    numbers = {(0, 0): 1, (0, 7): 2, (29, 0): 4, (30, 0): 8}
+    rows = {
+        Counted(today - timedelta(days=ago), "license_key.assigned", product): n
+        for (ago, product), n in numbers.items()
     }
+<<<<<<< HEAD
     assert counts == {"assigned": 3, "available": 2, "expiring": 1, "expired": 1, "blocked": 1, "activations": 0}
+=======
+    add_to_daily_counts(rows | {Counted(today, "owner.created"): 1})
+    days = overview.last_days(at, ["license_key.assigned"])
+    assert days.of("license_key.assigned") == [4, *[0] * 28, 3]
+    assert list(days.counts) == ["license_key.assigned"]
+
+
+def refused(*numbers: int, name: str = "refused.210") -> overview.Days:
+    """What happened on the last days, today last."""
+    today = timezone.now().date()
+    add_to_daily_counts({Counted(today - timedelta(days=ago), name): n for ago, n in enumerate(reversed(numbers))})
+    return overview.last_days(timezone.now(), [])
+
+
+def test_it_ranks_refusals_of_the_last_thirty_days():
+    refused(1, 2)
+    refused(*[5] * 31, name="refused.302")
+    assert refused(0, name="refused.nonsense").refusals() == [(302, 150), (210, 3)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "spike"),
+    [
+        ([*[10] * 28, 0, 30], (30, 10.0, True)),
+        ([*[10] * 28, 30, 29], (30, 10.0, False)),
+        ([*[10] * 28, 29, 29], None),
+        ([20], (20, 0.0, True)),
+        ([19], None),
+    ],
+)
+def test_it_knows_a_spike_from_a_busy_day(numbers, spike):
+    expected = [overview.Spike(210, *spike)] if spike else []
+    assert refused(*numbers).spikes() == expected
+
+
+def test_it_finds_activations_by_a_license_key_in_small_letters():
+    activation = ActivationFactory(license_key__license_key="ABCDE-12345")
+    assert search.find_activations("abcde-1").pks == {activation.pk}
+>>>>>>> 8bc5e0b (Show on the first page how the portal is doing)

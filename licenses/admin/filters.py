@@ -42,12 +42,22 @@ class ExpiryFilter(SimpleListFilter):
     parameter_name = "expiry"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("7", "In the next 7 days"), ("30", "In the next 30 days"), ("expired", "Expired")]
+        return [
+            ("7", "In the next 7 days"),
+            ("30", "In the next 30 days"),
+            ("silent", "In 30 days, not heard of for 14"),
+            ("expired", "Expired"),
+            ("valid", "Not expired"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any] | None:
         now = timezone.now()
         if self.value() == "expired":
             return queryset.expired(now)
+        if self.value() == "valid":
+            return queryset.in_force(now)
+        if self.value() == "silent":
+            return queryset.silent(now, days=30)
         if self.value():
             return queryset.expiring(after=now, before=now + timedelta(days=int(self.value() or 0)))
         return None

@@ -75,7 +75,7 @@ class LicenseKeyAdmin(TimelineMixin):
     formfield_overrides = {JSONField: {"form_class": FeaturesField}}
     list_display = ("text", "state", "owner_link", "product_name", "activations", "expires", "reference")
     list_filter = ("status", ExpiryFilter, ProductFilter)
-    link_filters = ("owner__id__exact", "contract__id__exact")
+    link_filters = ("owner__id__exact", "contract__id__exact", "contract__isnull")
     list_select_related = ("product", "owner")
     search_fields = ("license_key",)
     search_help_text = "Any part of a license key, owner's e-mail or name, activation identifier or reference."
@@ -114,7 +114,7 @@ class LicenseKeyAdmin(TimelineMixin):
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """What expires first comes first, from the index on the expiry; else the newest, from the primary key."""
-        return ("expires_at", "-pk") if request.GET.get("expiry") else ("-pk",)
+        return ("expires_at", "-pk") if request.GET.get("expiry") not in (None, "", "valid") else ("-pk",)
 
     def get_fieldsets(self, request: HttpRequest, obj: LicenseKey | None = None) -> Any:
         return self.change_fieldsets if obj else self.add_fieldsets

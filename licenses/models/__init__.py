@@ -7,6 +7,7 @@ from licenses.models.audit import Actor, AuditChain, AuditEvent, Door
 from licenses.models.block_list import BlockListEntry
 from licenses.models.contracts import Contract
 from licenses.models.daily_counts import DailyCount
+from licenses.models.figures import Figures
 from licenses.models.generators import Generator
 from licenses.models.idempotency import IdempotencyRecord
 from licenses.models.import_files import ImportFile
@@ -36,6 +37,7 @@ __all__ = [
     "DailyCount",
     "Door",
     "Downloadable",
+    "Figures",
     "Generator",
     "IdempotencyRecord",
     "ImportFile",

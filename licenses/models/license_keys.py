@@ -1,8 +1,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.apps import apps
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from licenses.models.contracts import Contract
 from licenses.models.owners import Owner
@@ -11,6 +12,7 @@ from licenses.models.products import Product, validate_features
 UNLIMITED = 0  # an `activation_limit` of 0 sets no limit
 NEVER_EXPIRES = 0  # a `validity_days` of 0 sets no expiry
 MASKABLE_LENGTH = 16  # a shorter text would give too much away with its last four characters
+SILENT_DAYS = 14  # without an activation or a verification
 MAX_VALIDITY_DAYS = 36_525  # a hundred years; more would overflow a date
 
 
@@ -27,6 +29,17 @@ class LicenseKeyQuerySet(models.QuerySet["LicenseKey"]):
     def expiring(self, *, after: datetime, before: datetime) -> "LicenseKeyQuerySet":
         """Assigned keys that are not expired at `after` and will be at `before`."""
         return self.filter(status=LicenseKey.Status.ASSIGNED, expires_at__gt=after, expires_at__lte=before)
+
+    def in_force(self, at: datetime) -> "LicenseKeyQuerySet":
+        """Assigned keys that are not expired."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=at), status=LicenseKey.Status.ASSIGNED)
+
+    def silent(self, at: datetime, *, days: int) -> "LicenseKeyQuerySet":
+        """Assigned keys that expire within so many days, and whose software was not heard of for a fortnight."""
+        since = at - timedelta(days=SILENT_DAYS)
+        calls = apps.get_model("licenses.Activation")._default_manager.filter(license_key=OuterRef("pk"))
+        heard_of = calls.filter(Q(last_verified_at__gte=since) | Q(activated_at__gte=since))  # one look at each row
+        return self.expiring(after=at, before=at + timedelta(days=days)).filter(~Exists(heard_of))
 
     def expired(self, at: datetime) -> "LicenseKeyQuerySet":
         return self.filter(status=LicenseKey.Status.ASSIGNED, expires_at__lte=at)

@@ -16,6 +16,7 @@ from licenses.management.bulk import stop_requests
 from licenses.management.presence import WAITING, Presence, input_ended
 from licenses.services.assignment_jobs import forget_old_files
 from licenses.services.assignment_work import work_on_next_assignment
+from licenses.services.figures import keep_figures
 from licenses.services.idempotency import forget_old_answers
 from licenses.services.queued_assignments import work_on_next
 from licenses.services.refused_calls import forget_old_refusals
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 PAUSE = 1.0  # seconds between two looks when nothing is due
 PAUSE_WITHOUT_DATABASE = 5.0
 TIDY_EVERY = timedelta(minutes=10)
+COUNT_EVERY = timedelta(minutes=1)
 
 
 class Command(PortalCommand):
@@ -52,7 +54,7 @@ class Command(PortalCommand):
 
     def handle(self, *args: Any, once: bool, until_input_ends: bool, **options: Any) -> None:
         self.done: Counter[str] = Counter()
-        self.tidied_at = -TIDY_EVERY.total_seconds()
+        self.tidied_at = self.counted_at = -TIDY_EVERY.total_seconds()
         self.presence = Presence()
         self.prefix = "worker: " if until_input_ends else ""  # among the lines of a server
         with stop_requests() as asked_to_stop:
@@ -89,13 +91,16 @@ class Command(PortalCommand):
             wait(pause, must_stop)
 
     def work(self, must_stop: Callable[[], bool]) -> None:
-        """All that is due, then some tidying."""
+        """All that is due, then what the first page shows, then some tidying."""
         self.presence.say(WAITING)
         self.work_on_queue(must_stop)
         while not must_stop() and (assignment := work_on_next_assignment(between=partial(self.between, must_stop))):
             assignment.refresh_from_db()
             self.done["bulk assignments"] += 1
             self.say(f"Bulk assignment {assignment.pk} ({assignment}): {assignment.get_state_display().lower()}")
+        if not must_stop() and time.monotonic() - self.counted_at >= COUNT_EVERY.total_seconds():
+            self.counted_at = time.monotonic()
+            keep_figures(must_stop)
         if not must_stop() and time.monotonic() - self.tidied_at >= TIDY_EVERY.total_seconds():
             self.tidied_at = time.monotonic()
             forget_old_answers()
