@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
@@ -61,9 +61,8 @@ def current_figures() -> Figures:
     stored = Figures.objects.filter(pk=1).first() or Figures(pk=1)
     if not stored.is_small and not (_is_old(stored, now) and _claim(now, PATIENCE)):
         return stored
-    try:
-        with transaction.atomic():
-            return _count_and_keep(stored, now)
+    try:  # outside of any transaction: SQLite's would wait for whoever writes
+        return _count_and_keep(stored, now)
     except OperationalError:  # STATEMENT_TIMEOUT_SECONDS: of so many rows only a worker can keep count
         return stored
 
