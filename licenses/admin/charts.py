@@ -14,6 +14,7 @@ from licenses.models import AuditEvent, LicenseKey, Product
 from licenses.reports.overview import Days
 
 REASONS_SHOWN = 8
+FEW_BARS = 3  # that would look lost in a high chart
 WORDS = {code.value.number: code.value.message for code in Code}
 # What the bars of license keys are made of, with the color and the filters of each list
 STATES = (
@@ -64,11 +65,16 @@ class Chart:
     labels: Sequence[str]
     series: Sequence[Series]
     label_urls: Sequence[str] = ()
+    legend: bool = True
 
     @property
     def data_id(self) -> str:
         """Of the element that the script reads."""
         return f"{self.name}-data"
+
+    @property
+    def is_short(self) -> bool:
+        return self.kind == "bars" and len(self.labels) <= FEW_BARS
 
     @property
     def rows(self) -> list[tuple[str, str, list[Point]]]:
@@ -90,7 +96,7 @@ class Chart:
             }
             for one in self.series
         ]
-        return {"kind": self.kind, "labels": list(self.labels), "series": series}
+        return {"kind": self.kind, "labels": list(self.labels), "series": series, "legend": self.legend}
 
 
 def product_chart(figures: dict[str, Any]) -> Chart | None:
@@ -160,7 +166,7 @@ def refusal_chart(days: Days) -> Chart | None:
         points.append(Point(sum(count for _, count in rest), refused_url()))
     total = sum(count for _, count in found)
     about = f"{total:,} calls were refused in the last 30 days, most often: {labels[0]}."
-    return Chart("refused", "bars", about, "Reason", labels, [Series("Refused calls", "refused", points)])
+    return Chart("refused", "bars", about, "Reason", labels, [Series("Refused calls", "refused", points)], legend=False)
 
 
 def reason(number: int) -> str:

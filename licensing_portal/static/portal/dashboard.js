@@ -62,7 +62,7 @@ function options(data, narrow) {
     },
     plugins: {
       legend: {
-        display: data.series.length > 1, position: "top", align: "start",
+        display: data.legend, position: "top", align: "start",
         labels: {
           color: color("--body-medium-color"), usePointStyle: true, pointStyle: "circle", boxWidth: 8, boxHeight: 8, padding: 14,
           generateLabels: (chart) => Chart.defaults.plugins.legend.labels.generateLabels(chart).map((item) => ({ ...item, lineWidth: 0 })),
