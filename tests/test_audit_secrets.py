@@ -201,6 +201,8 @@ def undone_file() -> None:
     assignment = finished_file()
     undo_assignment(assignment=assignment, **BY)
     bulk.worked(assignment)
+
+
 def exported() -> None:
     """What is searched for may be a whole license key."""
     key()

@@ -10,12 +10,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from licenses.models import Activation, AuditEvent, LicenseKey, Owner, Product
-<<<<<<< HEAD
 from licenses.reports import counting, fragments, lists, overview, search
-=======
-from licenses.reports import counting, lists, overview, search
 from licenses.services.daily_counts import Counted, add_to_daily_counts
->>>>>>> 8bc5e0b (Show on the first page how the portal is doing)
 from tests.factories import ActivationFactory, LicenseKeyFactory, OwnerFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
@@ -102,9 +98,6 @@ def test_it_reads_the_last_thirty_days_of_utc_and_adds_up_products():
         Counted(today - timedelta(days=ago), "license_key.assigned", product): n
         for (ago, product), n in numbers.items()
     }
-<<<<<<< HEAD
-    assert counts == {"assigned": 3, "available": 2, "expiring": 1, "expired": 1, "blocked": 1, "activations": 0}
-=======
     add_to_daily_counts(rows | {Counted(today, "owner.created"): 1})
     days = overview.last_days(at, ["license_key.assigned"])
     assert days.of("license_key.assigned") == [4, *[0] * 28, 3]
@@ -137,9 +130,3 @@ def test_it_ranks_refusals_of_the_last_thirty_days():
 def test_it_knows_a_spike_from_a_busy_day(numbers, spike):
     expected = [overview.Spike(210, *spike)] if spike else []
     assert refused(*numbers).spikes() == expected
-
-
-def test_it_finds_activations_by_a_license_key_in_small_letters():
-    activation = ActivationFactory(license_key__license_key="ABCDE-12345")
-    assert search.find_activations("abcde-1").pks == {activation.pk}
->>>>>>> 8bc5e0b (Show on the first page how the portal is doing)
