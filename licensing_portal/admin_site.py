@@ -7,23 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 
-# The menu, in the order of how often staff need them; models that are not named follow by name
-ORDER = (
-    "LicenseKey",
-    "Owner",
-    "Activation",
-    "Product",
-    "Generator",
-    "Release",
-    "Contract",
-    "ApiKey",
-    "SigningKey",
-    "Assignment",
-    "QueuedAssignment",
-    "TelemetryRecord",
-    "BlockListEntry",
-    "AuditEvent",
-)
+from licensing_portal.menu import menu, place
+
 # What the search of the header finds, each for whoever may view it
 FOUND = ("licensekey", "owner", "activation", "contract", "product", "queuedassignment")
 
@@ -36,6 +21,7 @@ class PortalAdminSite(AdminSite):
     index_title = "Overview"
     empty_value_display = "—"
     site_url = None  # there is no other site to view
+    enable_nav_sidebar = False  # templates/admin/base_site.html has a menu of its own
 
     def find(self, request: HttpRequest) -> HttpResponse:
         from licenses.admin.find import find_anything
@@ -67,8 +53,12 @@ class PortalAdminSite(AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         from licensing_portal.docs_pages import learn_more
 
-        may_find = any(self._may_view(request, model) for model in FOUND)
-        return super().each_context(request) | {"may_find": may_find, "learn_more": learn_more(request)}
+        context = super().each_context(request)
+        return context | {
+            "menu": menu(request, context["available_apps"]) if context["has_permission"] else [],
+            "may_find": any(self._may_view(request, model) for model in FOUND),
+            "learn_more": learn_more(request),
+        }
 
     @transaction.atomic
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
@@ -88,10 +78,5 @@ class PortalAdminSite(AdminSite):
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         apps = super().get_app_list(request, app_label)
         for app in apps:
-            app["models"].sort(key=_menu_place)
+            app["models"].sort(key=place)
         return sorted(apps, key=lambda app: app["app_label"] != "licenses")
-
-
-def _menu_place(model: dict[str, Any]) -> tuple[int, str]:
-    name = model["object_name"]
-    return (ORDER.index(name) if name in ORDER else len(ORDER), str(model["name"]))

@@ -9,7 +9,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.admin.widgets import AutocompleteSelect
+from django.contrib.admin.widgets import AdminSplitDateTime, AutocompleteSelect
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import DataError, IntegrityError, OperationalError
@@ -68,6 +68,14 @@ class PickerSelect(AutocompleteSelect):
         return super().optgroups(name, [pk for pk in value if is_pk(str(pk))], attrs)
 
 
+def named(field: Any) -> Any:
+    """The field, with names for the two halves of a date and time: its label names neither."""
+    if field is not None and isinstance(field.widget, AdminSplitDateTime):
+        for half, part in zip(field.widget.widgets, ("date", "time"), strict=True):
+            half.attrs["aria-label"] = f"{_capitalized(field.label)}, {part}"
+    return field
+
+
 def _capitalized(name: object) -> str:
     return f"{str(name)[:1].upper()}{str(name)[1:]}"
 
@@ -80,6 +88,7 @@ class PortalModelAdmin(PortingMixin, SearchMixin, VerbsMixin):
     show_facets = ShowFacets.NEVER  # they count every row once per choice
     list_per_page = 50
     list_max_show_all = 0
+    actions_on_top, actions_on_bottom = False, True  # after the rows, as the bar that floats above them is reached
     empty_text = ""  # what to do when the list is empty
     with_history = True  # False for models whose rows have no audit events of their own
     with_timeline = False  # True where a timeline stands in place of the latest changes; see admin/timeline.py
@@ -109,7 +118,7 @@ class PortalModelAdmin(PortingMixin, SearchMixin, VerbsMixin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        field = named(super().formfield_for_dbfield(db_field, request, **kwargs))
         return with_help(field, db_field.model._meta.model_name, db_field.name, kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -170,6 +179,7 @@ class PortalModelAdmin(PortingMixin, SearchMixin, VerbsMixin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
+        context["adminform"].form.label_suffix = ""
         obj = context.get("original")
         if obj is not None:
             listed = self.with_history and not self.with_timeline

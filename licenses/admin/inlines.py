@@ -19,6 +19,11 @@ class NewestFormSet(BaseInlineFormSet):
 
     more = False
 
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        for name, field in form.fields.items():
+            named(field, name=f"{capitalized(self.model._meta.verbose_name)}: {field.label or name}")
+
     def get_queryset(self) -> Any:
         if self.is_bound:
             return super().get_queryset()

@@ -45,6 +45,8 @@ def page(view: Callable[..., HttpResponseBase], title: str) -> Callable[..., Htt
         response = view(request, *args, **kwargs)
         if isinstance(response, TemplateResponse):
             frame = admin.site.each_context(request) | {"title": title, "passkeys_work": passkeys_work(request)}
+            if lacks_second_factor(request):
+                frame["menu"] = []  # every link of it would lead back here
             response.context_data = frame | {"oidc": settings.OIDC} | (response.context_data or {})
         return response
 
