@@ -9,7 +9,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.admin.widgets import AdminSplitDateTime, AutocompleteSelect
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import DataError, IntegrityError, OperationalError
@@ -20,6 +20,7 @@ from django.template.response import TemplateResponse
 from licenses.admin.display import described, list_url
 from licenses.admin.help_texts import with_help
 from licenses.admin.inlines import NewestInline, ReadOnlyInline
+from licenses.admin.names import capitalized, named
 from licenses.admin.porting.mixin import PortingMixin
 from licenses.admin.searching import SearchMixin
 from licenses.admin.verb_runs import AT_ONCE
@@ -58,7 +59,7 @@ class PortalChangeList(ChangeList):
             raise IncorrectLookupParameters(error) from error
         self.may_select_all, self.most_selected = self.result_count <= AT_ONCE, AT_ONCE
         if not self.is_popup:
-            self.title = _capitalized(self.opts.verbose_name_plural)
+            self.title = capitalized(self.opts.verbose_name_plural)
 
 
 class PickerSelect(AutocompleteSelect):
@@ -66,18 +67,6 @@ class PickerSelect(AutocompleteSelect):
 
     def optgroups(self, name: str, value: Sequence[str], attrs: Any = None) -> Any:
         return super().optgroups(name, [pk for pk in value if is_pk(str(pk))], attrs)
-
-
-def named(field: Any) -> Any:
-    """The field, with names for the two halves of a date and time: its label names neither."""
-    if field is not None and isinstance(field.widget, AdminSplitDateTime):
-        for half, part in zip(field.widget.widgets, ("date", "time"), strict=True):
-            half.attrs["aria-label"] = f"{_capitalized(field.label)}, {part}"
-    return field
-
-
-def _capitalized(name: object) -> str:
-    return f"{str(name)[:1].upper()}{str(name)[1:]}"
 
 
 class PortalModelAdmin(PortingMixin, SearchMixin, VerbsMixin):
@@ -185,7 +174,7 @@ class PortalModelAdmin(PortingMixin, SearchMixin, VerbsMixin):
             listed = self.with_history and not self.with_timeline
             events = history_of(self.history_target(obj))[:PANEL_CAP] if listed else []
             context |= {
-                "title": _capitalized(self.opts.verbose_name),
+                "title": capitalized(self.opts.verbose_name),
                 "with_history": self.with_history,
                 "show_save_and_add_another": False,
                 "verbs": [verb for verb in self.verbs if self.may(request, verb) and verb.applies(obj)],

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from licenses.admin.display import list_url
 from licenses.admin.help_texts import with_help
+from licenses.admin.names import capitalized, named
 
 INLINE_CAP = 20
 

@@ -210,7 +210,8 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     def public_pem(self, signing_key: SigningKey) -> str:
         url = reverse("admin:licenses_signingkey_public_key", args=[signing_key.pk])
         return format_html(
-            '<pre class="pem">{}</pre><a class="button" href="{}">Download the public key</a>',
+            '<pre class="pem" tabindex="0" role="region" aria-label="Public key">{}</pre>'
+            '<a class="button button-quiet" href="{}">Download the public key</a>',
             signing_key.public_key,
             url,
         )

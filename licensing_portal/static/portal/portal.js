@@ -54,10 +54,11 @@ function nameBoxes(root) {
   }
 }
 
-window.addEventListener("load", () => {
+// After Django's own scripts, which wait for jQuery, and jQuery waits longer than the page does
+window.addEventListener("load", () => window.django?.jQuery?.(() => {
   nameBoxes(document);
   document.querySelectorAll(".search-label-icon").forEach(it => it.setAttribute("role", "img"));
-});
+}));
 document.addEventListener("formset:added", event => nameBoxes(event.target));
 document.addEventListener("focusin", event => {
   if (event.target.matches(".select2-search__field")) event.target.setAttribute("aria-label", "Find");
