@@ -22,7 +22,7 @@ MENU: tuple[tuple[str, tuple[str | Page, ...]], ...] = (
     ("Catalogue", ("Product", "Generator", "Release")),
     ("Bulk work", ("Assignment", "QueuedAssignment")),
     ("Integration", ("ApiKey", "SigningKey", "TelemetryRecord")),
-    ("Portal", ("AuditEvent", "User", "Group", "Setting")),
+    ("Portal", ("AuditEvent", "User", "Group", "Setting", Page("Health", "health_page", "settings_api.view_setting"))),
 )
 ORDER = tuple(name for _, entries in MENU for name in entries if isinstance(name, str))
 

@@ -32,6 +32,6 @@ def drop(apps, schema_editor):
 class Migration(migrations.Migration):
     atomic = False  # PostgreSQL builds an index beside writers only outside of a transaction
 
-    dependencies = [("licenses", "0013_daily_counts")]
+    dependencies = [("licenses", "0014_refused_calls")]
 
     operations = [migrations.RunPython(make, drop)]

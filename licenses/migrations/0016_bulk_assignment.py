@@ -17,7 +17,7 @@ def forget_undone(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("licenses", "0013_daily_counts"),
+        ("licenses", "0015_search_indexes"),
     ]
 
     operations = [

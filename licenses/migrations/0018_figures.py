@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("licenses", "0013_daily_counts")]
+    dependencies = [("licenses", "0017_workers")]
 
     operations = [
         migrations.CreateModel(

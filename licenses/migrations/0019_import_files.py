@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("licenses", "0013_daily_counts"),
+        ("licenses", "0018_figures"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
