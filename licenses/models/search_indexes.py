@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 from django.db import DatabaseError, transaction
 
 LOCK = 7_301_155_020  # any number that no other program takes as an advisory lock in this database
-# The second: a search reads what was not sorted in yet from end to end, so it is sorted in after 1 MB instead of 4
-OPTIONS = "fastupdate = on, gin_pending_list_limit = 1024"
 WITHOUT = (
     "PostgreSQL's extension pg_trgm is not there and could not be made, so there are no search indexes: searching any "
     "part of a text reads whole tables. Ask whoever runs the database for CREATE EXTENSION pg_trgm; then run this "
@@ -78,8 +76,7 @@ def _make_missing(connection: Any, cursor: Any, indexes: list[SearchIndex], oper
         began = monotonic()
         say(f"{place}: being made from {index.table}…")
         cursor.execute(
-            f"CREATE INDEX CONCURRENTLY {index.name} ON {index.table} USING gin ({index.column} {operators}) "
-            f"WITH ({OPTIONS})"
+            f"CREATE INDEX CONCURRENTLY {index.name} ON {index.table} USING gin ({index.column} {operators})"
         )
         say(f"{place}: made in {monotonic() - began:.1f} s.")
 
