@@ -89,7 +89,9 @@ def test_it_shows_the_owner_by_name(staff):
     OwnerFactory(email="ann@example.com", name="Ann")
     first, second = LicenseKeyFactory(), LicenseKeyFactory()
     sent = {"owner_email": "ann@example.com", "asked": "1"}
-    assert "owner — → ann@example.com" in text_of(send(staff, "assign", first, **sent))
+    shown = text_of(send(staff, "assign", first, **sent))
+    assert "owner — → ann@example.com" in shown
+    assert "— → —" not in shown, "an empty reference stays empty"
     shown = text_of(send(staff, "assign", first, second, **sent | {"owner_email": "new@example.com"}))
     assert shown.count("owner — → new@example.com") == 2
     assert shown.count("A new owner is made") == 1, "the second one gets the owner that the first one made"
@@ -136,7 +138,7 @@ def test_a_preview_leaves_the_audit_chain_as_it_was(staff):
 
 def test_it_looks_at_as_many_as_there_is_time_for(staff, monkeypatch):
     monkeypatch.setattr(verb_runs, "PREVIEW_SECONDS", -1)
-    monkeypatch.setattr(verb_runs, "CHUNK", 2)
+    monkeypatch.setattr(verb_runs, "PREVIEW_CHUNK", 2)
     rows = LicenseKeyFactory.create_batch(5, product=ProductFactory())
     shown = send(staff, "block", *rows)
     assert "Not looked at 3 license keys" in text_of(shown)

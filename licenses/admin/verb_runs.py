@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 5_000  # rows of one action
-CHUNK = 100  # rows of one transaction: customers' calls about them wait for its end
+CHUNK = 50  # rows of one transaction: customers' calls about them wait for its end
 SECONDS = 20  # after which no further chunk begins: somebody waits for the page, and the server gives up at 30
-PREVIEW_SECONDS = 4
+PREVIEW_CHUNK, PREVIEW_SECONDS = 25, 4
 SHOWN = 5  # rows whose changes a preview shows
 NAMED = 10  # rows a message or a page names before it says how many more
 LINKED = 200  # refused rows that a link leads to: addresses have an end
@@ -91,7 +91,7 @@ class Preview:
 def do(verb: "Verb", model_admin: "VerbsMixin", rows: Sequence[Model], fields: dict[str, Any], actor: Actor) -> Outcome:
     """Every row, each chunk committed before the next begins; stops after SECONDS and says how many are left."""
     outcome, until = Outcome(), time.monotonic() + SECONDS
-    for begin, chunk in _chunks(rows):
+    for begin, chunk in _chunks(rows, CHUNK):
         if begin and time.monotonic() > until:
             outcome.left, outcome.why = len(rows) - begin, f"it took longer than {SECONDS} seconds"
             break
@@ -106,8 +106,8 @@ def do(verb: "Verb", model_admin: "VerbsMixin", rows: Sequence[Model], fields: d
     return outcome
 
 
-def _chunks(rows: Sequence[Model]) -> Iterator[tuple[int, Sequence[Model]]]:
-    return ((begin, rows[begin : begin + CHUNK]) for begin in range(0, len(rows), CHUNK))
+def _chunks(rows: Sequence[Model], size: int) -> Iterator[tuple[int, Sequence[Model]]]:
+    return ((begin, rows[begin : begin + size]) for begin in range(0, len(rows), size))
 
 
 def _do_chunk(
@@ -155,7 +155,7 @@ def _one(verb: "Verb", model_admin: "VerbsMixin", row: Any, fields: dict[str, An
 def preview(verb: "Verb", model_admin: "VerbsMixin", rows: Sequence[Model], fields: dict[str, Any]) -> Preview:
     """The service on every row, undone again. Nothing of it is committed: no audit, no mail, no number counted."""
     outcome, until, shown = Outcome(), time.monotonic() + PREVIEW_SECONDS, []
-    for begin, chunk in _chunks(rows):
+    for begin, chunk in _chunks(rows, PREVIEW_CHUNK):
         if begin and time.monotonic() > until:
             outcome.left = len(rows) - begin
             break
@@ -195,7 +195,7 @@ def _shown(verb: "Verb", row: Any, outcome: Outcome, actor: Actor) -> Shown:
     often = Counter(line.event.kind for line in lines)
     of_row = [line for line in lines if often[line.event.kind] == 1 and _is_about(line.event, row)]
     counted = {kind: count for kind, count in often.items() if kind not in {line.event.kind for line in of_row}}
-    changes = [change for line in of_row for change in line.changes]
+    changes = [change for line in of_row for change in line.changes if change.before != change.after]
     return Shown(row, change_url(row), changes, [_sentence(kind, count) for kind, count in counted.items()])
 
 
