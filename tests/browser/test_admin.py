@@ -31,7 +31,7 @@ def test_it_finds_a_license_key_by_email_and_blocks_it(admin):
     admin.get_by_role("button", name="Block").click()
     expect(admin.locator(".consequence")).to_have_text("1 active activation ends now.")
     admin.get_by_role("button", name="Block").click()
-    expect(admin.locator(".messagelist")).to_contain_text("1 license key blocked.")
+    expect(admin.locator(".messagelist")).to_contain_text("1 license key was blocked.")
     expect(admin.locator(".field-state .badge").first).to_have_text("Blocked")
     expect(admin.get_by_role("button", name="Unblock")).to_be_visible()
     assert LicenseKey.objects.get(pk=license_key.pk).is_blocked
@@ -45,8 +45,10 @@ def test_it_selects_license_keys_in_the_list_and_assigns_them(admin, live_server
     admin.locator("select[name=action]").select_option("assign")
     admin.get_by_role("button", name="Go").click()
     admin.get_by_label("Owner's e-mail address").fill("ada@example.com")
-    admin.get_by_role("button", name="Assign").click()
-    expect(admin.locator(".messagelist")).to_contain_text("3 license keys assigned.")
+    admin.get_by_role("button", name="Show what will change").click()
+    expect(admin.locator(".preview-rows > li")).to_have_count(3)
+    admin.get_by_role("button", name="Assign: 3 license keys").click()
+    expect(admin.locator(".messagelist")).to_contain_text("3 license keys were assigned.")
     assert LicenseKey.objects.filter(owner__email="ada@example.com").count() == 3
 
 
