@@ -120,7 +120,7 @@ def show_page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpR
     )
 
 
-def show_picture(request: HttpRequest, name: str) -> HttpResponse:
+def show_picture(request: HttpRequest, name: str) -> FileResponse:
     """One of docs/screenshots, by its name among those that there are: no path of a request is opened."""
     found = {path.name: path for path in (folder() / "screenshots").glob("*") if path.suffix in PICTURES}
     if name not in found:
