@@ -1,6 +1,5 @@
 """/admin/health/: what it says when all is well, and of everything that can be wrong, with what to do about it."""
 
-import time
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -26,11 +25,21 @@ from tests.test_roles import NAMES, staff_in
 
 pytestmark = pytest.mark.django_db
 URL = "/admin/health/"
+SKEWED, LITTLE = server.SKEWED, server.LITTLE  # as they are when no test says otherwise
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered(monkeypatch):
+def whatever_the_machine(monkeypatch):
+    """One that is busy or whose disk is full makes nothing here look bad."""
     monkeypatch.setattr(health_page, "_seen", None)
+    for module, name, value in (
+        (stores, "SLOW_DATABASE", 60_000.0),
+        (stores, "SLOW_CACHE", 60_000.0),
+        (stores, "REDIS_TIME_LIMIT", 20.0),
+        (server, "LITTLE", 0),
+        (server, "SKEWED", timedelta(minutes=1)),
+    ):
+        monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture
@@ -202,14 +211,14 @@ def test_it_speaks_of_bulk_assignments():
 
 
 @pytest.mark.statement("R8")
-def test_a_redis_that_is_away_or_hangs_is_said_quickly(staff, well, settings):
+def test_a_redis_that_is_away_or_hangs_is_said_quickly(staff, well, settings, monkeypatch):
     with own_redis() as running:
         settings.CACHES = running.caches
         assert said(stores.cache, "Redis").state == State.GOOD
         running.hang()
-        started = time.monotonic()
-        assert said(stores.cache, "Redis").state == State.BAD
-        assert time.monotonic() - started < 5
+        monkeypatch.setattr(stores, "REDIS_TIME_LIMIT", 0.1)
+        line = said(stores.cache, "Redis")
+        assert (line.state, line.value) == (State.BAD, "Does not answer (TimeoutError)")
         running.wake()
         running.stop()
         answer = staff.get(URL)
@@ -318,7 +327,8 @@ def test_an_audit_chain_that_was_set_back_is_broken():
     ("seconds", "state"),
     [(0, State.GOOD), (-1.5, State.GOOD), (3, State.WARN), (-30, State.WARN), (90, State.BAD), (-90, State.BAD)],
 )
-def test_a_clock_that_is_off_is_said(seconds, state):
+def test_a_clock_that_is_off_is_said(seconds, state, monkeypatch):
+    monkeypatch.setattr(server, "SKEWED", SKEWED)
     line = server.skew_line(timedelta(seconds=seconds))
     assert line.state == state
     assert f"{abs(seconds):.1f} s" in line.value
@@ -330,7 +340,8 @@ def test_it_compares_the_clocks():
 
 
 @pytest.mark.parametrize(("megabytes", "state"), [(100_000, State.GOOD), (1_500, State.WARN), (100, State.BAD)])
-def test_a_disk_that_is_almost_full_is_said(megabytes, state):
+def test_a_disk_that_is_almost_full_is_said(megabytes, state, monkeypatch):
+    monkeypatch.setattr(server, "LITTLE", LITTLE)
     line = server.free_line("Disk", megabytes * 1024**2, 200_000 * 1024**2)
     assert line.state == state
     assert " free of 195 GB" in line.value
