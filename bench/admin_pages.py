@@ -5,7 +5,8 @@
 
 It fills an empty PostgreSQL database, which takes some minutes, and then asks for each page in turn with a trivial one
 (changing one's password), through the portal's whole WSGI stack, signed in as superuser. `--keep` measures what a run
-before has left, brought to this version; `--scale 0.1` fills a tenth. The audit events are no chain: the database is good for this alone.
+before has left, brought to this version; `--scale 0.1` fills a tenth. The audit events are no chain: the database is
+good for this alone.
 """
 
 import argparse
