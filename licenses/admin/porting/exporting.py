@@ -82,7 +82,7 @@ def page(
     model_admin: admin.ModelAdmin, request: HttpRequest, template: str, title: str, context: dict[str, Any]
 ) -> TemplateResponse:
     """A page of this part, in the frame of the admin."""
-    request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]  # as Django's own views do
+    request.current_app = model_admin.admin_site.name  # as Django's own views do
     frame = {**model_admin.admin_site.each_context(request), "title": title, "opts": model_admin.opts}
     return TemplateResponse(request, f"admin/import_export/{template}", frame | context)
 
