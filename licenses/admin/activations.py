@@ -13,6 +13,7 @@ from licenses.admin.license_files import LicenseFileLinks
 from licenses.admin.verbs import Verb
 from licenses.models import Activation, BlockListEntry
 from licenses.reports.fragments import Matches
+from licenses.reports.lists import NEWEST_OF_FEW
 from licenses.reports.search import Search
 from licenses.services.activations import deactivate_license
 from licenses.services.block_list import block_identifier
@@ -102,6 +103,9 @@ class ActivationAdmin(LicenseFileLinks, ActivationColumns, ReadOnlyAdmin):
         "post_url",
     )
     fieldsets = ((None, {"fields": readonly_fields, "classes": ("facts",)}),)
+
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
+        return (NEWEST_OF_FEW,) if "license_key__owner__id__exact" in request.GET else self.ordering
 
     def arguments_for(self, row: Activation) -> dict[str, Any]:
         return {"license_key": row.license_key.license_key, "identifier": row.identifier}

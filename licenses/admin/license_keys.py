@@ -20,7 +20,7 @@ from licenses.admin.verbs import actor_of
 from licenses.models import Activation, LicenseKey, LicenseKeyMetadata
 from licenses.models.license_keys import NEVER_EXPIRES, UNLIMITED
 from licenses.reports.fragments import Matches
-from licenses.reports.lists import with_live_activations
+from licenses.reports.lists import NEWEST_OF_FEW, with_live_activations
 from licenses.reports.search import Search
 from licenses.services.license_keys import (
     UPDATABLE,
@@ -112,8 +112,10 @@ class LicenseKeyAdmin(TimelineMixin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[LicenseKey]:
         return with_live_activations(super().get_queryset(request))
 
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
         """What expires first comes first, from the index on the expiry; else the newest, from the primary key."""
+        if "owner__id__exact" in request.GET:
+            return (NEWEST_OF_FEW,)
         return ("expires_at", "-pk") if request.GET.get("expiry") not in (None, "", "valid") else ("-pk",)
 
     def get_fieldsets(self, request: HttpRequest, obj: LicenseKey | None = None) -> Any:

@@ -52,7 +52,8 @@ class PlaceRow:
 
 def sections(request: HttpRequest, site: AdminSite, owner: Owner) -> dict[str, Any]:
     """The parts of the page that this member of staff may look at."""
-    rights, context = Rights(request, site), {"back": request.get_full_path()}
+    rights = Rights(request, site)
+    context: dict[str, Any] = {"back": request.get_full_path()}
     if rights.may("view_licensekey"):
         rows = license_keys_of(owner)
         context |= {

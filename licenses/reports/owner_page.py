@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Count as Counted
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from licenses.models import Activation, LicenseKey, Owner, RefusedCall
 from licenses.reports.counting import COUNT_CAP, Count, count_up_to
-from licenses.reports.lists import with_live_activations
+from licenses.reports.lists import NEWEST_OF_FEW, with_live_activations
 
 SHOWN = 10
 LATELY = timedelta(days=7)
@@ -30,17 +30,15 @@ def figures_of(owner: Owner, at: datetime) -> dict[str, Count]:
 
 def license_keys_of(owner: Owner) -> list[Any]:
     """The newest ones, with their products and `live_count`; one more than `SHOWN` says that there are more."""
-    newest = owner.license_keys.select_related("product").order_by("-pk")
-    return list(with_live_activations(newest)[: SHOWN + 1])
+    newest = list(owner.license_keys.order_by(NEWEST_OF_FEW).values_list("pk", flat=True)[: SHOWN + 1])
+    rows = LicenseKey.objects.filter(pk__in=newest).select_related("product").order_by("-pk")
+    return list(with_live_activations(rows))
 
 
 def live_activations_of_owner(owner: Owner) -> list[Activation]:
-    """The newest ones over all license keys; one more than `SHOWN` says that there are more.
-
-    Sorted by a sum: offered the primary key, the database might rather read all activations of the portal backwards.
-    """
-    rows = _live_of(owner).select_related("license_key")
-    return list(rows.order_by((F("pk") + 0).desc())[: SHOWN + 1])
+    """The newest ones over all license keys; one more than `SHOWN` says that there are more."""
+    newest = list(_live_of(owner).order_by(NEWEST_OF_FEW).values_list("pk", flat=True)[: SHOWN + 1])
+    return list(Activation.objects.filter(pk__in=newest).select_related("license_key").order_by("-pk"))
 
 
 def refused_lately(license_keys: Iterable[LicenseKey], at: datetime) -> dict[int, int]:

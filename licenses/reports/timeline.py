@@ -6,10 +6,10 @@ from heapq import merge
 from itertools import islice
 from typing import NamedTuple
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from licenses.models import AuditEvent, LicenseKey, Owner, Product, RefusedCall
-from licenses.reports.lists import history_of
+from licenses.reports.lists import NEWEST_OF_FEW, history_of
 
 KEYS_OF_OWNER = 50  # the newest, whose events an owner's timeline shows
 CHANGES_LOOKED_AT = 50  # of a product
@@ -56,7 +56,8 @@ def timeline_of(
     """
     start = after or Position()
     events = merge(*_events_of(target, start.event, size, with_keys), key=lambda event: event.pk, reverse=True)
-    merged = merge(events, _refused(target, start, size), key=happened_at, reverse=True)
+    streams: tuple[Iterable[Entry], ...] = (events, _refused(target, start, size))
+    merged = merge(*streams, key=happened_at, reverse=True)
     entries = list(islice(merged, size + 1))
     shown = entries[:size]
     return Page(shown, len(entries) > size, _end(shown, start))
@@ -67,13 +68,11 @@ def happened_at(entry: Entry) -> datetime:
 
 
 def _events_of(target: LicenseKey | Owner, before: int, size: int, with_keys: bool) -> Iterator[QuerySet[AuditEvent]]:
-    """Those of license keys are sorted by a sum: offered its primary key, the database might rather read the whole
-    trail backwards."""
     yield history_of(target).filter(pk__lt=before)[: size + 1]
     if isinstance(target, Owner) and with_keys:
-        newest = list(target.license_keys.order_by("-pk").values_list("pk", flat=True)[:KEYS_OF_OWNER])
+        newest = list(target.license_keys.order_by(NEWEST_OF_FEW).values_list("pk", flat=True)[:KEYS_OF_OWNER])
         theirs = AuditEvent.objects.filter(object_type="licensekey", object_id__in=newest, pk__lt=before)
-        yield theirs.order_by((F("pk") + 0).desc())[: size + 1]
+        yield theirs.order_by(NEWEST_OF_FEW)[: size + 1]
 
 
 def _refused(target: LicenseKey | Owner, start: Position, size: int) -> Iterable[RefusedCall]:

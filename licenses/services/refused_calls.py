@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 EVERY = 3.0  # seconds between two writes of a process
 MOST_WAITING = 5_000  # rows in the memory of a process; what comes beyond them is in the daily counts alone
+AT_ONCE = 500  # rows of one transaction: license keys are locked while it lasts
 MOST_A_DAY = 100  # rows of a license key; then identifiers are no longer told apart
 KEPT_FOR = timedelta(days=90)
 FORGOTTEN_AT_ONCE = 10_000
@@ -146,23 +147,25 @@ def flush() -> bool:
     A database that fails is no reason to stop, nor to forget: what could not be stored waits for the next time.
     """
     counts, calls = waiting.take()
+    left: dict[Call, Sum] = {}
     try:
         with transaction.atomic():
             add_to_daily_counts(counts)
         counts.clear()
-        calls = _store(calls)
+        while calls:
+            some = {call: calls[call] for call in sorted(calls)[:AT_ONCE]}
+            left |= _store(some)
+            calls = {call: total for call, total in calls.items() if call not in some}
     except (OperationalError, InterfaceError) as error:
         logger.warning("Refused calls could not be stored and wait: %s", type(error).__name__)
-        waiting.add(counts, calls)
+        waiting.add(counts, calls | left)
         return False
-    waiting.add({}, calls)
-    return bool(calls)
+    waiting.add({}, left)
+    return bool(left)
 
 
 def _store(calls: Mapping[Call, Sum]) -> dict[Call, Sum]:
     """Add these calls to what is stored; returns those of license keys that are locked."""
-    if not calls:
-        return {}
     texts = sorted({call.license_key for call in calls})
     with transaction.atomic():
         numbers = _lock(texts)
