@@ -82,6 +82,7 @@ ONCE = {
     "test_locks",
     "test_log_scan",
     "test_logs",
+    "test_menu",
     "test_mixed_races",
     "test_nonces",
     "test_openapi",
