@@ -201,7 +201,7 @@ def test_it_says_when_no_worker_comes(manager):
     assert not progress(manager, assignment)["waiting"]
     Assignment.objects.update(due_at="2026-01-01T00:00Z")
     assert progress(manager, assignment)["waiting"]
-    assert 'consequence-danger">No worker has taken it up yet' in page(manager, assignment)
+    assert 'consequence-danger">No worker is at work on it' in page(manager, assignment)
 
 
 def test_a_run_that_failed_says_why_and_offers_to_go_on(manager):

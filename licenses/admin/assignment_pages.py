@@ -36,7 +36,7 @@ class AssignmentPages:
     """Adds them to the admin of assignments."""
 
     def get_urls(self) -> list[Any]:
-        pages = (
+        pages: tuple[tuple[str, Any, str, dict[str, str]], ...] = (
             ("columns/", self.columns_view, "columns", {}),
             ("progress/", self.progress_view, "progress", {}),
             ("results.csv", self.results_view, "results_csv", {"form": "csv"}),
@@ -132,7 +132,7 @@ class AssignmentPages:
 
     def _page(self, request: HttpRequest, name: str, title: str, **extra: Any) -> TemplateResponse:
         site = self.admin_site  # type: ignore[attr-defined]
-        request.current_app = site.name  # type: ignore[attr-defined]  # as Django's own views do
+        request.current_app = site.name  # as Django's own views do
         context = site.each_context(request) | {"title": title, "opts": self.opts}  # type: ignore[attr-defined]
         return TemplateResponse(request, f"admin/licenses/assignment/{name}.html", context | extra)
 

@@ -47,7 +47,7 @@ class AssignmentRowInline(AssignmentRowColumns, ReadOnlyInline):
 @admin.register(Assignment)
 class AssignmentAdmin(AssignmentPages, ReadOnlyAdmin):
     verbs = VERBS
-    list_display = ("source", "state_badge", "progress", "by", "started", "finished")
+    list_display = ("source", "state_badge", "how_far", "by", "started", "finished")
     list_filter = ("state",)
     search_fields = ("source",)
     search_help_text = "Part of the file's name."
@@ -82,14 +82,14 @@ class AssignmentAdmin(AssignmentPages, ReadOnlyAdmin):
     def _how_it_stands(self, request: HttpRequest, assignment: Assignment) -> dict[str, Any]:
         with_file = AssignmentFile.objects.filter(assignment=assignment).exists()
         may_choose = self.has_work_permission(request) and with_file and is_checkable(assignment)
-        bad = assignment.rows.exclude(problem="").order_by("line")[: NAMED + 1] if assignment.uploaded else []
+        bad = list(assignment.rows.exclude(problem="").order_by("line")[: NAMED + 1]) if assignment.uploaded else []
         return {
             "run": assignment,
             "progress": progress_of(assignment),
             "tally": {name: f"{getattr(assignment, name):,}" for name in TALLY},
             "at_once": AT_ONCE,
             "columns_url": page_url("columns", assignment) if may_choose else "",
-            "bad_rows": list(bad)[:NAMED],
+            "bad_rows": bad[:NAMED],
             "more_bad_rows": len(bad) > NAMED,
             "undo_until": assignment.finished_at + UNDO_WITHIN
             if assignment.finished_at and is_undoable(assignment)
@@ -104,6 +104,12 @@ class AssignmentAdmin(AssignmentPages, ReadOnlyAdmin):
     @admin.display(description="rows")
     def progress(self, assignment: Assignment) -> str:
         return progress_of(assignment).text if assignment.uploaded else f"{assignment.rows_total:,}"
+
+    @admin.display(description="rows")
+    def how_far(self, assignment: Assignment) -> str:
+        """For the list, which has room for no more."""
+        done, total = f"{assignment.rows_done:,}", f"{assignment.rows_to_do:,}"
+        return f"{done} of {total}" if assignment.uploaded else total
 
     @admin.display(description="product")
     def product_link(self, assignment: Assignment) -> str:

@@ -39,7 +39,7 @@ class StoredCsv(CsvFile):
 
     def _open(self) -> TextIO:
         packed = gzip.GzipFile(fileobj=io.BytesIO(self.content))
-        return io.TextIOWrapper(packed, encoding=ENCODING, errors="surrogateescape", newline="")  # type: ignore[arg-type]
+        return io.TextIOWrapper(packed, encoding=ENCODING, errors="surrogateescape", newline="")
 
     def _read_header(self, first: tuple[int, list[str], str] | None) -> list[str]:
         _, cells, problem = first or (1, [], "The file is empty.")

@@ -38,7 +38,7 @@ def undo_rows(rows: list[AssignmentRow], *, assignment: Assignment, actor: Actor
     return len(taken)
 
 
-def _reason(row: AssignmentRow, found: LicenseKey | None, activated: set[int], latest: dict[int, str]) -> str:
+def _reason(row: AssignmentRow, found: LicenseKey | None, activated: set[int], latest: dict[int | None, str]) -> str:
     """Why this row stays; empty when it is untouched."""
     if found is None:
         return DELETED
@@ -61,7 +61,7 @@ def _activated(keys: dict[int, LicenseKey]) -> set[int]:
     }
 
 
-def _latest_kinds(keys: Iterable[int]) -> dict[int, str]:
+def _latest_kinds(keys: Iterable[int]) -> dict[int | None, str]:
     """The last audit event of each license key: whatever came after the assignment has touched it."""
     events = AuditEvent.objects.filter(object_type="licensekey", object_id__in=list(keys)).order_by()
     latest = events.values("object_id").annotate(latest=Max("pk")).values("latest")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Sequence
 from datetime import timedelta
 from functools import partial
 from itertools import dropwhile
+from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
@@ -102,7 +103,7 @@ def _check(assignment: Assignment, between: Between) -> None:
     file, plan = stored_file(assignment), Plan()
     named = _named(file, assignment)
     for rows in batched(file.rows(Seen()), BATCH):
-        work = {"product": assignment.product, "assignment": assignment, "named": named}
+        work: dict[str, Any] = {"product": assignment.product, "assignment": assignment, "named": named}
         outcomes = plan_batch(rows=rows, **work, plan=plan)
         assignment = retried(partial(_note, assignment, outcomes), patience=UNHURRIED)
         give_way()

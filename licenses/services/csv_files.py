@@ -190,7 +190,8 @@ class Seen:
         self._database.execute(
             "INSERT INTO seen VALUES (?, ?, 1) ON CONFLICT (text) DO UPDATE SET times = times + 1", (text, line)
         )
-        return self._database.execute("SELECT line, times FROM seen WHERE text = ?", (text,)).fetchone()
+        line, times = self._database.execute("SELECT line, times FROM seen WHERE text = ?", (text,)).fetchone()
+        return line, times
 
     def __contains__(self, text: object) -> bool:
         return self._database.execute("SELECT 1 FROM seen WHERE text = ?", (text,)).fetchone() is not None
