@@ -23,7 +23,7 @@ class NewestFormSet(BaseInlineFormSet):
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         for name, field in form.fields.items():
-            named(field, name=f"{capitalized(self.model._meta.verbose_name)}: {field.label or name}")
+            named(field, name=f"{capitalized(self.fk.model._meta.verbose_name)}: {field.label or name}")
 
     def get_queryset(self) -> Any:
         if self.is_bound:

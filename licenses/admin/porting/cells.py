@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_date, parse_datetime
-from import_export.widgets import Widget  # type: ignore[import-untyped]
+from import_export.widgets import Widget
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
 NEUTRALIZED = re.compile(r"'+[=+\-@\t\r]")

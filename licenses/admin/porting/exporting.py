@@ -18,8 +18,8 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from openpyxl import Workbook  # type: ignore[import-untyped]
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # type: ignore[import-untyped]
+from openpyxl import Workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from licenses.admin.porting.cells import neutralized
 from licenses.admin.porting.resources import Column, PortableResource

@@ -3,7 +3,7 @@
 import io
 from typing import Any, NamedTuple
 
-import tablib  # type: ignore[import-untyped]
+import tablib
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
-from openpyxl import Workbook  # type: ignore[import-untyped]
+from openpyxl import Workbook
 
 from licenses.admin.porting.cells import messages_of
 from licenses.admin.porting.exporting import XLSX_TYPE, csv_response, page

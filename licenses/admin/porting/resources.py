@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest
-from import_export.fields import Field  # type: ignore[import-untyped]
-from import_export.instance_loaders import BaseInstanceLoader  # type: ignore[import-untyped]
-from import_export.resources import Resource  # type: ignore[import-untyped]
+from import_export.fields import Field
+from import_export.instance_loaders import BaseInstanceLoader
+from import_export.resources import Resource
 
 from licenses.admin.porting.cells import TextCell
 from licenses.admin.porting.sheets import Sheet
