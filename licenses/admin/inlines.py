@@ -22,8 +22,9 @@ class NewestFormSet(BaseInlineFormSet):
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
+        row = capitalized(form._meta.model._meta.verbose_name)
         for name, field in form.fields.items():
-            named(field, name=f"{capitalized(self.fk.model._meta.verbose_name)}: {field.label or name}")
+            named(field, name=f"{row}: {field.label or name}")
 
     def get_queryset(self) -> Any:
         if self.is_bound:
