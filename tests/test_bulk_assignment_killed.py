@@ -25,7 +25,7 @@ def rows(count=ROWS):
     return [f",owner{n}@example.com,Owner {n},order {n}" for n in range(count)]
 
 
-def until(process, happened, seconds=60):
+def until(process, happened, seconds=120):
     ends_at = time.monotonic() + seconds
     while not happened() and process.poll() is None:
         assert time.monotonic() < ends_at, "it did not happen"

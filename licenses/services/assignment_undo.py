@@ -33,7 +33,10 @@ def undo_rows(rows: list[AssignmentRow], *, assignment: Assignment, actor: Actor
             taken.append(found)
     owners = {found.owner_id for found in taken if found.owner_id}
     store_taken_back(taken, actor=actor)
-    AssignmentRow.objects.bulk_update(rows, ["outcome", "problem"])
+    # The rows exist and are held, so each insert meets its row: bulk_update is many times slower
+    AssignmentRow.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["pk"], update_fields=["outcome", "problem"]
+    )
     _delete_owners(owners, assignment=assignment, actor=actor)
     return len(taken)
 
