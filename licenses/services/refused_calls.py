@@ -142,10 +142,8 @@ def is_let_in(code: Code) -> bool:
 
 
 def flush() -> bool:
-    """Store what is waiting. True when some is left, of license keys that somebody is changing: try again soon.
-
-    A database that fails is no reason to stop, nor to forget: what could not be stored waits for the next time.
-    """
+    """Store what is waiting. True when some is left: of license keys that somebody is changing, or because the database
+    does not serve, which is no reason to stop, nor to forget. Try again soon."""
     counts, calls = waiting.take()
     left: dict[Call, Sum] = {}
     try:
@@ -159,7 +157,7 @@ def flush() -> bool:
     except (OperationalError, InterfaceError) as error:
         logger.warning("Refused calls could not be stored and wait: %s", type(error).__name__)
         waiting.add(counts, calls | left)
-        return False
+        return True
     waiting.add({}, left)
     return bool(left)
 
@@ -245,7 +243,7 @@ def _flush_for_ever() -> None:
 
 
 def flush_at_the_end() -> None:
-    """Before the process ends; again for a moment while others change the license keys."""
+    """Before the process ends; again for a moment while others change the license keys, or the database is busy."""
     for _ in range(TRIES_AT_THE_END):
         if not flush():
             return
