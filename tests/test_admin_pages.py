@@ -31,12 +31,19 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-# Answers kept for an Idempotency-Key are for the next request alone; they hold license keys that nobody need look at
-HIDDEN = {models.AuditChain, models.DailyCount, models.IdempotencyRecord, models.ThrottleBucket, models.Worker}
-HIDDEN = {models.AuditChain, models.DailyCount, models.IdempotencyRecord, models.RefusedCall, models.ThrottleBucket}
-HIDDEN = {models.AssignmentFile, models.AuditChain, models.DailyCount, models.IdempotencyRecord, models.ThrottleBucket}
-HIDDEN = {models.AuditChain, models.DailyCount, models.IdempotencyRecord, models.ImportFile, models.ThrottleBucket}
-HIDDEN = {models.AuditChain, models.DailyCount, models.Figures, models.IdempotencyRecord, models.ThrottleBucket}
+# Answers kept for an Idempotency-Key are for the next request alone; they hold license keys that nobody need look at.
+# The others are shown by pages of their own, or are counts
+HIDDEN = {
+    models.AssignmentFile,
+    models.AuditChain,
+    models.DailyCount,
+    models.Figures,
+    models.IdempotencyRecord,
+    models.ImportFile,
+    models.RefusedCall,
+    models.ThrottleBucket,
+    models.Worker,
+}
 MODELS = [model for model in apps.get_app_config("licenses").get_models() if model not in HIDDEN]
 HOSTILE = ("\0", "' OR 1=1 --", "9" * 40, "-1", "%", "\u202e", "é" * 300, "a,b", "[]", "true")
 
