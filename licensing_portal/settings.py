@@ -67,6 +67,7 @@ ROOT_URLCONF = "licensing_portal.urls"
 WSGI_APPLICATION = "licensing_portal.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes: every request body, S35
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000  # of a form and of a query
+COUNT_REFUSED_CALLS = var.boolean("COUNT_REFUSED_CALLS", default=True)
 STATEMENT_TIMEOUT_SECONDS = var.integer("STATEMENT_TIMEOUT_SECONDS", default=5, high=600)  # licensing_portal/wsgi.py
 
 TEMPLATES = [

@@ -31,6 +31,13 @@ def daily():
     return dict(DailyCount.objects.values_list("name", "count"))
 
 
+def test_counting_can_be_switched_off(settings):
+    settings.COUNT_REFUSED_CALLS = False
+    count_refused(next(iter(Code)), **CALL)
+    flush()
+    assert not DailyCount.objects.exists()
+
+
 def test_each_way_of_being_refused_is_counted(portal):
     found, expired = LicenseKeyFactory(assigned=True), LicenseKeyFactory(expired=True)
     for _ in range(3):

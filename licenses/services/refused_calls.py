@@ -19,6 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Count
 from django.utils import timezone
@@ -118,6 +119,8 @@ def count_refused(
     api_key: str,
 ) -> None:
     """Remember one refusal, in memory. `license_key` is what was sent, if it can be one; see `LicenseKey`'s field."""
+    if not settings.COUNT_REFUSED_CALLS:
+        return
     now, number = timezone.now(), int(code.value.number)
     day = now.astimezone(UTC).date()
     calls = {}
