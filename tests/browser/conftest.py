@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+PASSWORD = "a-long-password-1"
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +36,15 @@ def page(page):
 @pytest.fixture
 def admin(page, live_server, transactional_db, django_user_model):
     """A page that is signed in to the admin as superuser, through the form."""
-    django_user_model.objects.create_superuser("root", "root@example.com", "a-long-password-1")
-    page.goto(f"{live_server.url}/admin/")
-    page.get_by_label("Username").fill("root")
-    page.get_by_label("Password").fill("a-long-password-1")
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    django_user_model.objects.create_superuser("root", "root@example.com", PASSWORD)
+    sign_in(page, live_server.url)
     page.wait_for_url("**/admin/")
     return page
+
+
+def sign_in(page, url):
+    """As root, who exists."""
+    page.goto(f"{url}/admin/")
+    page.get_by_label("Username").fill("root")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()

@@ -5,10 +5,10 @@ from allauth.mfa.models import Authenticator
 from playwright.sync_api import expect
 
 from licenses.models import AuditEvent
+from tests.browser.conftest import PASSWORD, sign_in
 from tests.codes import code_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-PASSWORD = "a-long-password-1"
 
 
 @pytest.fixture
@@ -20,13 +20,6 @@ def account(transactional_db, django_user_model):
 def local(live_server):
     """By the name on which browsers allow passkeys without https."""
     return live_server.url.replace("127.0.0.1", "localhost")
-
-
-def sign_in(page, url):
-    page.goto(f"{url}/admin/")
-    page.get_by_label("Username").fill("root")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def sign_out(page):
