@@ -20,6 +20,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 README = "readme"
+SCREENSHOTS = "screenshots"  # the folder of pictures, whose index is a page
 # What stands first in the list of pages; any other file of the folder follows by name
 ORDER = ("admin", "roles", "staff", "commands", "integration", "settings-api", "protocol-decisions", "threat-model")
 # Which page, and which heading of it, says more about what a list or a form of the admin is about
@@ -46,7 +47,7 @@ DOCS = {
     "auth.user": "roles#accounts",
     "auth.group": "roles#who-may-give-what",
 }
-PICTURES = {".png": "image/png", ".svg": "image/svg+xml"}
+PICTURES = {".jpg": "image/jpeg", ".png": "image/png", ".svg": "image/svg+xml"}
 COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 
 
@@ -81,7 +82,14 @@ def files() -> dict[str, Path]:
     found = {path.stem: path for path in folder().glob("*.md")}
     readme = Path(settings.BASE_DIR) / "README.md"
     names = [*(name for name in ORDER if name in found), *sorted(set(found) - set(ORDER))]
-    return {name: found[name] for name in names} | ({README: readme} if found and readme.is_file() else {})
+    others = {SCREENSHOTS: folder() / SCREENSHOTS / "README.md", README: readme}
+    return {name: found[name] for name in names} | {
+        name: path for name, path in others.items() if found and path.is_file()
+    }
+
+
+def pictures() -> dict[str, Path]:
+    return {path.name: path for path in (folder() / SCREENSHOTS).glob("*") if path.suffix in PICTURES}
 
 
 def find_page(name: str) -> Page | None:
@@ -122,7 +130,7 @@ def show_page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpR
 
 def show_picture(request: HttpRequest, name: str) -> FileResponse:
     """One of docs/screenshots, by its name among those that there are: no path of a request is opened."""
-    found = {path.name: path for path in (folder() / "screenshots").glob("*") if path.suffix in PICTURES}
+    found = pictures()
     if name not in found:
         raise Http404("There is no such picture.")
     return FileResponse(found[name].open("rb"), content_type=PICTURES[found[name].suffix])
@@ -185,7 +193,7 @@ def _lead_within(token: Token, name: str) -> bool:
         picture = str(token.attrGet("src") or "").rpartition("/")[2]
         token.attrSet("src", reverse("admin:docs_picture", args=[picture]))
         token.attrSet("loading", "lazy")
-        return (folder() / "screenshots" / picture).is_file()
+        return (folder() / SCREENSHOTS / picture).is_file()
     if token.type == "link_open":
         href = _within(str(token.attrGet("href") or ""), name)
         token.attrs = {"href": href} if href else {}  # a file that is no page: its name stays, without a link
@@ -199,7 +207,12 @@ def _within(href: str, name: str) -> str:
     if href.startswith(("https://", "http://", "#")):
         return href
     path, _, anchor = href.partition("#")
+    if Path(path).suffix in PICTURES:
+        picture = Path(path).name
+        return reverse("admin:docs_picture", args=[picture]) if picture in pictures() else ""
     wanted = Path(path).stem.lower() if path else name
+    if path.endswith(f"{SCREENSHOTS}/README.md"):
+        wanted = SCREENSHOTS
     return _address(f"{wanted}#{anchor}") if path.endswith(".md") and wanted in files() else ""
 
 

@@ -7,10 +7,11 @@ from django.contrib import admin
 from django.urls import reverse
 
 from licensing_portal import docs_pages
-from licensing_portal.docs_pages import DOCS, README, files, find_page
+from licensing_portal.docs_pages import DOCS, PICTURES, README, SCREENSHOTS, files, find_page
 from tests.test_roles import staff_in
 
 pytestmark = pytest.mark.django_db
+BEGINNINGS = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8"}
 NAMES = sorted(path.stem for path in docs_pages.folder().glob("*.md"))
 
 
@@ -25,7 +26,8 @@ def anchors_of(name: str) -> set[str]:
 
 
 def test_every_file_is_a_page_and_is_in_the_list(staff):
-    assert set(files()) == {*NAMES, README}
+    index = {SCREENSHOTS} if (docs_pages.folder() / SCREENSHOTS / "README.md").exists() else set()
+    assert set(files()) == {*NAMES, README, *index}
     listed = staff.get(reverse("admin:docs")).content.decode()
     for name in files():
         url = reverse("admin:docs_page", args=[name])
@@ -47,12 +49,13 @@ def test_every_link_arrives(staff, name):
             continue
         path, _, anchor = href.partition("#")
         target = path.removeprefix("/admin/docs/").strip("/") or name
-        assert target in files(), href
+        assert target in files() or target.removeprefix("pictures/") in docs_pages.pictures(), href
         assert not anchor or anchor in anchors_of(target), href
     for source in re.findall(r'<img src="([^"]+)"', find_page(name).html):
         answer = staff.get(source)
-        assert (answer.status_code, answer["Content-Type"]) == (200, "image/png")
-        assert b"".join(answer.streaming_content).startswith(b"\x89PNG")
+        content_type = PICTURES[source[source.rindex(".") :]]
+        assert (answer.status_code, answer["Content-Type"]) == (200, content_type)
+        assert b"".join(answer.streaming_content).startswith(BEGINNINGS[content_type])
 
 
 def test_every_page_of_the_admin_has_its_place_in_the_documentation():
@@ -98,6 +101,19 @@ def test_a_link_to_a_file_that_is_no_page_keeps_its_words(tmp_path, settings):
     assert "<a>the license</a>" in html
     assert "<a>up</a>" in html
     assert "<img" not in html
+
+
+def test_the_index_of_the_screenshots_is_a_page(staff, tmp_path, settings):
+    put(tmp_path, settings, "# Odd\n\n[all of them](screenshots/README.md)\n")
+    (tmp_path / "docs" / "screenshots").mkdir()
+    (tmp_path / "docs" / "screenshots" / "list.jpg").write_bytes(b"\xff\xd8 a picture")
+    (tmp_path / "docs" / "screenshots" / "README.md").write_text("# Pictures\n\n[wide](list.jpg) [gone](gone.jpg)\n")
+    assert f'href="{reverse("admin:docs_page", args=["screenshots"])}"' in find_page("odd").html
+    source = staff.get(reverse("admin:docs_page", args=["screenshots"])).content.decode()
+    picture = reverse("admin:docs_picture", args=["list.jpg"])
+    assert f'<a href="{picture}">wide</a> <a>gone</a>' in source
+    answer = staff.get(picture)
+    assert (answer["Content-Type"], b"".join(answer.streaming_content)) == ("image/jpeg", b"\xff\xd8 a picture")
 
 
 def test_headings_of_one_text_have_anchors_of_their_own(tmp_path, settings):
