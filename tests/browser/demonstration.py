@@ -10,7 +10,7 @@ import time_machine
 from django.contrib.auth.models import Group, User
 
 from licenses.codes import Code
-from licenses.models import Activation, Actor, BlockListEntry, Capability, Door, LicenseKey, Product, Worker
+from licenses.models import Activation, Actor, Assignment, BlockListEntry, Capability, Door, LicenseKey, Product, Worker
 from licenses.services import refused_calls
 from licenses.services.activations import activate_license, deactivate_license
 from licenses.services.api_keys import create_api_key
@@ -69,7 +69,7 @@ def fill() -> LicenseKey:
         _rotate()
     chosen = _customer_on_the_phone()
     refused_calls.flush()
-    _runs()
+    _runs(now)
     _deliveries()
     _the_rest(now)
     return chosen
@@ -145,32 +145,39 @@ def _customer_on_the_phone() -> LicenseKey:
     )
     for host in ("ada-studio", "ada-laptop"):
         activate_license(license_key=text, identifier=host, actor=PROGRAM)
-        create_metadata(license_key=text, identifier=host, name="version", value="4.2.1", actor=PROGRAM)
+        create_metadata(license_key=text, identifier=host, name=f"version on {host}", value="4.2.1", actor=PROGRAM)
     chosen = LicenseKey.objects.get(license_key=text)
     for _ in range(3):
         _refuse(Code.ACTIVATION_LIMIT_REACHED, "activate", chosen, "ada-new-laptop")
     return chosen
 
 
-def _runs() -> None:
-    """A bulk assignment in each of its states."""
+def _runs(now: datetime) -> None:
+    """A bulk assignment in each of its states; the later ones are newer."""
     product = Product.objects.get(name="Aurora Editor")
-    for number, state in enumerate(("uploaded", "ready", "done", "undone", "paused", "running")):
-        rows = [f",buyer{n}@school{number}.example,Pupil {n},order {n}" for n in range(24)]
-        run = uploaded(*rows, ",no address,,", "LOST-KEY,late@example.com,Late,", name=f"school-{number + 1}.csv")
-        if state == "uploaded":
-            continue
-        check_assignment(assignment=run, columns=ALL, product=product, again=False)
-        run = worked(run)
-        if state == "ready":
-            continue
-        start_assignment(assignment=run, **BY)
-        run = worked(run, batches=0 if state in ("done", "undone") else 1, size=10)
-        if state == "paused":
-            pause_assignment(assignment=run, **BY)
-        if state == "undone":
-            undo_assignment(assignment=run, **BY)
-            worked(run)
+    states = ("done", "undone", "paused", "ready", "uploaded", "running")
+    for number, state in enumerate(states):
+        with time_machine.travel(now - timedelta(days=5 * (len(states) - 1 - number))):
+            _run(state, number, product)
+    Assignment.objects.filter(state="running").update(due_at=now + timedelta(hours=1))  # a worker is at it
+
+
+def _run(state: str, number: int, product: Product) -> None:
+    rows = [f",buyer{n}@school{number}.example,Pupil {n},order {n}" for n in range(24)]
+    run = uploaded(*rows, ",no address,,", "LOST-KEY,late@example.com,Late,", name=f"school-{number + 1}.csv")
+    if state == "uploaded":
+        return
+    check_assignment(assignment=run, columns=ALL, product=product, again=False)
+    run = worked(run)
+    if state == "ready":
+        return
+    start_assignment(assignment=run, **BY)
+    run = worked(run, batches=0 if state in ("done", "undone") else 1, size=10)
+    if state == "paused":
+        pause_assignment(assignment=run, **BY)
+    if state == "undone":
+        undo_assignment(assignment=run, **BY)
+        worked(run)
 
 
 def _deliveries() -> None:

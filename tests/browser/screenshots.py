@@ -23,8 +23,9 @@ from tests.codes import code_of
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 KEPT = ("1440-light", "390-dark")
-SIZES = {"1440": (1440, 900, 1500), "390": (390, 844, 1700)}  # the window, and how much of a long page is shown
-QUALITY = 55
+SIZES = {"1440": (1440, 900, 1100), "390": (390, 844, 1300)}  # the window, and how much of a long page is kept
+LONGEST = 4000  # in a folder of one's own
+QUALITY = 45  # of 100; with the lengths above, all that are kept stay below 8 MB
 ERRORS = {"400": "Bad request", "403": "Forbidden", "403_csrf": "Forbidden, form too old", "404": "Not found"}
 ERRORS |= {"500": "Server error", "503": "Not available"}
 ADDS = {"licenses/signingkey", "licenses/assignment"}  # whose page has no form of a model, and is a page all the same
@@ -64,19 +65,20 @@ class Camera:
             return
         self.index.setdefault(self.chapter, []).append((name, title))
         for size, (width, height, longest) in SIZES.items():
-            self.page.set_viewport_size({"width": width, "height": height})
             for scheme in ("light", "dark"):
                 if self.folder != DOCS or f"{size}-{scheme}" in KEPT:
                     self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                    self._take(f"{name}-{size}-{scheme}", width, longest)
+                    self._fit(width, height, longest if self.folder == DOCS else LONGEST)
+                    path = self.folder / f"{name}-{size}-{scheme}.jpg"
+                    self.page.screenshot(path=path, type="jpeg", quality=QUALITY)
         self.page.set_viewport_size({"width": 1440, "height": 900})
 
-    def _take(self, name: str, width: int, longest: int) -> None:
+    def _fit(self, width: int, height: int, longest: int) -> None:
+        """A window as high as the page: what sticks to its edges stands where the page begins and ends."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        whole = self.page.evaluate("scrollTo(0, 0) || document.documentElement.scrollHeight")
+        self.page.set_viewport_size({"width": width, "height": min(whole, longest)})
         self.page.evaluate("document.fonts.ready.then(() => new Promise(done => requestAnimationFrame(() => done())))")
-        height = min(self.page.evaluate("document.documentElement.scrollHeight"), longest)
-        clip = {"x": 0, "y": 0, "width": width, "height": height}
-        path = self.folder / f"{name}.jpg"
-        self.page.screenshot(path=path, type="jpeg", quality=QUALITY, full_page=True, clip=clip)
 
     def write_index(self) -> None:
         lines = [INDEX]

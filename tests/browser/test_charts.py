@@ -17,6 +17,7 @@ MIDDLE_OF_THE_FIRST_BAR = """canvas => {
     const bar = Chart.getChart(canvas).getDatasetMeta(0).data[0].getProps(["x", "y", "base"]);
     return {x: (bar.x + bar.base) / 2, y: bar.y};
 }"""
+INK = "canvases => canvases.map(canvas => Chart.getChart(canvas).options.scales.x.ticks.color)"
 FIRST_COLOR = "canvas => Chart.getChart(canvas).data.datasets[0].backgroundColor"
 
 
@@ -31,6 +32,7 @@ def test_charts_are_drawn_follow_the_theme_and_lead_to_lists(admin, live_server)
     charts = admin.locator("canvas")
     expect(charts).to_have_count(3)
     assert min(charts.evaluate_all(PAINTED)) > 10
+    assert all(ink.startswith("rgb(") for ink in charts.evaluate_all(INK)), "a canvas knows no light-dark()"
     light = charts.first.evaluate(FIRST_COLOR)
     admin.locator(".theme-toggle").first.click()
     assert charts.first.evaluate(FIRST_COLOR) != light

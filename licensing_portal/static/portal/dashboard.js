@@ -3,7 +3,15 @@
 // Draws the charts of the first page. What they show is in the page as JSON (json_script), and as tables beside them.
 const charts = new Map();
 
-const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+// As a canvas can read it: a variable that says light-dark() is a color only where an element has it
+const probe = document.body.appendChild(document.createElement("span"));
+probe.hidden = true;
+
+function color(name) {
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
+}
+
 const short = new Intl.NumberFormat("en", { notation: "compact" });
 const long = new Intl.NumberFormat("en");
 
