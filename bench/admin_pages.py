@@ -43,6 +43,7 @@ from django.urls import NoReverseMatch, reverse  # noqa: E402
 from licensing_portal.statements import limit_statements  # noqa: E402
 
 PRODUCTS, OWNERS, KEYS, ACTIVATIONS, EVENTS = 50, 400_000, 1_000_000, 500_000, 2_000_000
+LARGE = 15_000  # the license keys up to this one that are owned are of one owner: 12,000
 TURNS, WARM_UP = 7, 2
 TARGET, DASHBOARD_TARGET = 300, 150  # milliseconds
 
@@ -77,7 +78,7 @@ def fill(scale: float) -> None:
         license_key=TEXT,
         status="(ARRAY['assigned','assigned','assigned','assigned','assigned','assigned','assigned',"
         "'available','available','blocked'])[1 + (g - 1) % 10]",
-        owner_id=f"CASE WHEN {OWNED} THEN 1 + g % {owners} END",
+        owner_id=f"CASE WHEN NOT ({OWNED}) THEN NULL WHEN g <= {LARGE} THEN 1 ELSE 1 + g % {owners} END",
         assigned_at=f"CASE WHEN {OWNED} THEN now() - (g % 700) * interval '1 day' END",
         expires_at=f"CASE WHEN ({OWNED}) AND g % 2 = 0 THEN now() + (g % 730 - 365) * interval '1 day' END",
         activation_limit="3",
@@ -148,13 +149,19 @@ def pages() -> dict[str, str]:
         "License keys": keys,
         "License keys, second page": f"{keys}?p=2",
         "License keys, blocked": f"{keys}?status__exact=blocked",
+        "License keys, blocked, of one product": f"{keys}?status__exact=blocked&product=10",
+        "License keys, expiring in 30 days": f"{keys}?expiry=30",
         "License keys, search for the beginning of one": f"{keys}?q={text[:9]}",
         "License keys, search for a part of one": f"{keys}?q={text[3:13]}",
         "License keys, search that finds many": f"{keys}?q=owner1",
+        "License keys, search that matches nearly all": f"{keys}?q=.com",
         "License keys, search that finds nothing": f"{keys}?q=zzzzzzzz",
         "A license key": f"{keys}{number}/change/",
+        "An owner": "admin/licenses/owner/2/change/",
+        "An owner of 12,000 license keys": "admin/licenses/owner/1/change/",
         "Owners": "admin/licenses/owner/",
         "Owners, search for a part of an address": "admin/licenses/owner/?q=123456",
+        "Owners, search that matches everybody": "admin/licenses/owner/?q=.com",
         "Activations": "admin/licenses/activation/",
         "Audit trail": "admin/licenses/auditevent/",
         "Audit trail, of one kind": "admin/licenses/auditevent/?kind=license_key.assigned",
@@ -164,8 +171,11 @@ def pages() -> dict[str, str]:
     if has("admin:find"):
         named |= {
             "Find, a part of a license key": f"admin/find/?q={text[3:13]}",
-            "Find, many": "admin/find/?q=example",
             "Find, an address": "admin/find/?q=owner123456@",
+            "Find, many": "admin/find/?q=example",
+            "Find, every identifier and most addresses": "admin/find/?q=.com",
+            "Find, a piece of three characters": "admin/find/?q=1-a",
+            "Find, nothing": "admin/find/?q=zzzzzzzz",
         }
     return named
 

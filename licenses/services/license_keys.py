@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Model, Prefetch, prefetch_related_objects
 from django.utils import timezone
 
@@ -237,8 +237,13 @@ def write_changes(found: LicenseKey, changes: dict[str, Any], *, kind: Kind, act
         return
     changed = copy(found)
     _set(changed, changes)
-    changed.full_clean(validate_unique=False)
-    _store(found, {field: getattr(changed, field) for field in changes}, kind=kind, actor=actor)
+    changed.clean_fields(exclude={field.name for field in found._meta.fields} - set(changes))
+    try:
+        with transaction.atomic():
+            _store(found, {field: getattr(changed, field) for field in changes}, kind=kind, actor=actor)
+    except IntegrityError:
+        changed.validate_constraints()  # in words; asked only now, because each is a query of its own
+        raise
     if "activation_limit" in changes:
         require_limit_fits(found, found.activation_limit)
 
