@@ -149,7 +149,7 @@ def pages() -> dict[str, str]:
         "License keys": keys,
         "License keys, second page": f"{keys}?p=2",
         "License keys, blocked": f"{keys}?status__exact=blocked",
-        "License keys, blocked, of one product": f"{keys}?status__exact=blocked&product=10",
+        "License keys, blocked, of one product": f"{keys}?status__exact=blocked&product=11",
         "License keys, expiring in 30 days": f"{keys}?expiry=30",
         "License keys, search for the beginning of one": f"{keys}?q={text[:9]}",
         "License keys, search for a part of one": f"{keys}?q={text[3:13]}",

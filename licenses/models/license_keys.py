@@ -131,6 +131,7 @@ class LicenseKey(models.Model):
         ]
         indexes = [
             models.Index(fields=("product", "status", "id"), name="license_key_pool"),
+            models.Index(fields=("status", "id"), name="license_key_by_status"),
             models.Index(F("expires_at"), name="license_key_by_expiry", condition=Q(status="assigned")),
             models.Index(
                 fields=("contract", "id"), name="license_key_by_contract", condition=Q(contract__isnull=False)
