@@ -16,6 +16,8 @@ from django.db import DataError, IntegrityError, OperationalError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from licenses.admin.display import described, list_url
 from licenses.admin.help_texts import with_help
@@ -152,6 +154,15 @@ class PortalModelAdmin(PortingMixin, SearchMixin, VerbsMixin):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """One object at a time, whatever hangs on it: Django would first load every row that refers to it."""
         return [str(obj) for obj in objs], {self.opts.verbose_name_plural: len(objs)}, set(), []
+
+    def action_checkbox(self, obj: Any) -> SafeString:
+        """As Django's, which renders a template for each row: a fifth of the time that a list takes."""
+        return format_html(
+            '<input type="checkbox" name="{}" value="{}" class="action-select" aria-label="{}">',
+            ACTION_CHECKBOX_NAME,
+            obj.pk,
+            f"Select this object for an action - {obj}",
+        )
 
     # The audit trail is the log; Django's own would be a second one that the other doors do not write
 

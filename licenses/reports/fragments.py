@@ -18,8 +18,9 @@ SECONDS = 3  # for all of a search that finds no index to use; afterwards it com
 LEAST_SECONDS = 0.05
 CUT = "57014"  # PostgreSQL's code for a statement that took longer than its time
 LAST_CHARACTER = "\U0010ffff"
-# pg_trgm takes three characters at a time of each word, with two blanks before a word and one after it
-TRIGRAM = re.compile(r"[^\W_]{3}|[^\W_]{2}[\W_]|[\W_][^\W_]")
+# pg_trgm takes three characters at a time of each word, with two blanks before a word and one after it. The two blanks
+# and one letter do not count: every third name may have a word that begins with it
+TRIGRAM = re.compile(r"[^\W_]{3}|[^\W_]{2}[\W_]|[\W_][^\W_].")
 _BLANK = r"[\s\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 INVISIBLE = re.compile(rf"^{_BLANK}+|{_BLANK}+$")  # marks of direction and of no width, too
 LONGEST = 255  # no column that is searched holds more
