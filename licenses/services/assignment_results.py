@@ -3,11 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from tempfile import TemporaryFile
 from typing import IO
-
-from openpyxl import Workbook
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from licenses.models import Assignment, AssignmentFile, AssignmentRow
 from licenses.services.assignment_files import stored_file
@@ -15,6 +11,7 @@ from licenses.services.assignments import ASSIGNED, EARLIER, REFUSED
 from licenses.services.batches import batched
 from licenses.services.csv_files import Seen, neutral
 from licenses.services.rows import RequestedRow
+from licenses.services.workbooks import as_workbook
 
 COLUMNS = ("line", "license_key", "outcome", "owner_email", "owner_name", "reference", "problem")
 PAGE = 1_000  # rows
@@ -89,14 +86,9 @@ def as_csv(rows: Iterable[Row]) -> Iterator[str]:
 
 def as_xlsx(rows: Iterable[Row]) -> IO[bytes]:
     """A temporary file, gone when it is closed."""
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("Results")
-    for row in _with_header(rows):
-        sheet.append([cell if isinstance(cell, int) else ILLEGAL_CHARACTERS_RE.sub("", neutral(cell)) for cell in row])
-    file = TemporaryFile()  # noqa: SIM115  whoever asked closes it
-    book.save(file)
-    file.seek(0)
-    return file
+    return as_workbook(
+        "Results", ([cell if isinstance(cell, int) else neutral(cell) for cell in row] for row in _with_header(rows))
+    )
 
 
 def _with_header(rows: Iterable[Row]) -> Iterator[Row]:

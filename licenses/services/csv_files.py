@@ -17,7 +17,8 @@ MAX_LINES_IN_ROW = 1_000  # a text in quotes may hold line breaks; further on, i
 SKIPPED_LINE = "\n"
 UNDECODABLE = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of bytes that are not in the encoding
 UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
+NEUTRAL = re.compile(r"'+[=+\-@\t\r]")
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -198,6 +199,14 @@ class Seen:
 
 
 def neutral(cell: object) -> str:
-    """The cell as text that no spreadsheet takes for a formula (S32)."""
+    """The cell as text that no spreadsheet takes for a formula (S32), with an apostrophe before it.
+
+    One that has apostrophes before it gets another, so that `restored` gives back every text.
+    """
     text = str(cell)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
+
+
+def restored(text: str) -> str:
+    """What the cell was before `neutral`."""
+    return text[1:] if NEUTRAL.match(text) else text

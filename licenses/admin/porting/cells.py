@@ -1,7 +1,6 @@
 """How values stand in the cells of a spreadsheet, and how they are read back."""
 
 import json
-import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,22 +11,10 @@ from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_date, parse_datetime
 from import_export.widgets import Widget
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
-NEUTRALIZED = re.compile(r"'+[=+\-@\t\r]")
 LARGEST = 2_147_483_647  # what the columns hold
 LONGEST = 200_000  # characters of a cell
 ASSUMED = "No time zone in the cell means UTC."
 YES, NO = ("yes", "true", "1"), ("no", "false", "0")
-
-
-def neutralized(text: str) -> str:
-    """The cell with an apostrophe before what a spreadsheet would take for a formula (S32)."""
-    return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
-
-
-def restored(text: str) -> str:
-    """What was exported: without the apostrophe that `neutralized` has put before it."""
-    return text[1:] if NEUTRALIZED.match(text) else text
 
 
 def cell_problem(text: str) -> str:

@@ -1,8 +1,8 @@
 """Lists as files: what a list shows, in as many rows as there are, without holding them in memory."""
 
 import csv
-import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from django import forms
@@ -18,15 +18,14 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from openpyxl import Workbook
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-from licenses.admin.porting.cells import neutralized
 from licenses.admin.porting.resources import Column, PortableResource
 from licenses.admin.verbs import actor_of
 from licenses.events import Kind, record_file
 from licenses.models.license_keys import masked
 from licenses.reports.counting import count_up_to
+from licenses.services.csv_files import neutral
+from licenses.services.workbooks import as_workbook
 
 PAGE = 5_000  # rows a query reads: each is far below the time that the database gives a statement
 PIECE = 500  # rows in one piece of the answer
@@ -148,7 +147,7 @@ def rows_of(rows: QuerySet[Any], columns: Sequence[Column]) -> Iterator[list[str
     while True:
         found = list((rows if last is None else rows.filter(pk__gt=last))[:PAGE])
         for row in found:
-            yield [neutralized(column.export(row)) for column in columns]
+            yield [neutral(column.export(row)) for column in columns]
         if len(found) < PAGE:
             return
         last = found[-1].pk
@@ -178,12 +177,5 @@ def csv_response(rows: Iterator[list[str]], columns: Sequence[Column], name: str
 
 
 def xlsx_response(rows: Iterator[list[str]], columns: Sequence[Column], name: str) -> FileResponse:
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("Export")
-    sheet.append([column.column_name for column in columns])
-    for cells in rows:
-        sheet.append([ILLEGAL_CHARACTERS_RE.sub("\ufffd", cell) for cell in cells])
-    file = tempfile.TemporaryFile()  # noqa: SIM115  the response closes it
-    book.save(file)
-    file.seek(0)
+    file = as_workbook("Export", chain([[column.column_name for column in columns]], rows))
     return FileResponse(file, as_attachment=True, filename=name, content_type=XLSX_TYPE)

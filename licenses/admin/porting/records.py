@@ -1,5 +1,7 @@
 """The spreadsheets of what happens by itself: they go out and never come in."""
 
+from functools import partial
+
 from licenses.admin.porting.cells import FlagCell, JsonCell, LongTextCell, MomentCell
 from licenses.admin.porting.columns import product_cell
 from licenses.admin.porting.resources import Column, PortableResource
@@ -15,14 +17,16 @@ from licenses.models import (
     TelemetryRecord,
 )
 
+Shown = partial(Column, fixed=True)
+
 
 class ActivationResource(PortableResource):
-    identifier = Column("identifier", "Where it runs.", fixed=True)
-    license_key = Column("license_key__license_key", "The license key.", name="license_key", fixed=True)
-    activated_at = Column("activated_at", "Since when.", MomentCell(), fixed=True)
-    deactivated_at = Column("deactivated_at", "Until when; empty while it runs.", MomentCell(), fixed=True)
-    last_verified_at = Column("last_verified_at", "The last verification, to the hour.", MomentCell(), fixed=True)
-    address = Column("address", "The IP address that activated it.", fixed=True)
+    identifier = Shown("identifier", "Where it runs.")
+    license_key = Shown("license_key__license_key", "The license key.", name="license_key")
+    activated_at = Shown("activated_at", "Since when.", MomentCell())
+    deactivated_at = Shown("deactivated_at", "Until when; empty while it runs.", MomentCell())
+    last_verified_at = Shown("last_verified_at", "The last verification, to the hour.", MomentCell())
+    address = Shown("address", "The IP address that activated it.")
 
     related = ("license_key",)
 
@@ -33,16 +37,16 @@ class ActivationResource(PortableResource):
 class ApiKeyResource(PortableResource):
     """Never the digest: whoever has it can try texts against it."""
 
-    name = Column("name", "Who uses it.", fixed=True)
-    prefix = Column("prefix", "How it begins.", fixed=True)
-    capabilities = Column("capabilities", "What it may do.", JsonCell(), fixed=True)
-    allowed_networks = Column("allowed_networks", "From where.", JsonCell(), fixed=True)
-    profile = Column("profile", "The client profile.", fixed=True)
-    contract = Column("contract__name", "The contract it speaks of.", name="contract", fixed=True)
-    is_active = Column("is_active", "Whether it works.", FlagCell(), fixed=True)
-    expires_at = Column("expires_at", "Until when.", MomentCell(), fixed=True)
-    last_used_at = Column("last_used_at", "When it was used last.", MomentCell(), fixed=True)
-    created_at = Column("created_at", "When it was made.", MomentCell(), fixed=True)
+    name = Shown("name", "Who uses it.")
+    prefix = Shown("prefix", "How it begins.")
+    capabilities = Shown("capabilities", "What it may do.", JsonCell())
+    allowed_networks = Shown("allowed_networks", "From where.", JsonCell())
+    profile = Shown("profile", "The client profile.")
+    contract = Shown("contract__name", "The contract it speaks of.", name="contract")
+    is_active = Shown("is_active", "Whether it works.", FlagCell())
+    expires_at = Shown("expires_at", "Until when.", MomentCell())
+    last_used_at = Shown("last_used_at", "When it was used last.", MomentCell())
+    created_at = Shown("created_at", "When it was made.", MomentCell())
 
     related = ("contract",)
     hidden = ("digest",)
@@ -52,21 +56,21 @@ class ApiKeyResource(PortableResource):
 
 
 class AssignmentResource(PortableResource):
-    source = Column("source", "The file's name.", fixed=True)
-    rows_total = Column("rows_total", "Rows in it.", fixed=True)
-    started_at = Column("started_at", "When it began.", MomentCell(), fixed=True)
-    finished_at = Column("finished_at", "When it ended.", MomentCell(), fixed=True)
+    source = Shown("source", "The file's name.")
+    rows_total = Shown("rows_total", "Rows in it.")
+    started_at = Shown("started_at", "When it began.", MomentCell())
+    finished_at = Shown("finished_at", "When it ended.", MomentCell())
 
     class Meta:
         model = Assignment
 
 
 class AssignmentRowResource(PortableResource):
-    assignment = Column("assignment__source", "The file's name.", name="assignment", fixed=True)
-    line = Column("line", "Its line in the file.", fixed=True)
-    license_key = Column("license_key__license_key", "What was assigned.", name="license_key", fixed=True)
-    outcome = Column("outcome", "assigned or refused.", fixed=True)
-    problem = Column("problem", "Why it was refused.", fixed=True)
+    assignment = Shown("assignment__source", "The file's name.", name="assignment")
+    line = Shown("line", "Its line in the file.")
+    license_key = Shown("license_key__license_key", "What was assigned.", name="license_key")
+    outcome = Shown("outcome", "assigned or refused.")
+    problem = Shown("problem", "Why it was refused.")
 
     related = ("assignment", "license_key")
 
@@ -75,17 +79,17 @@ class AssignmentRowResource(PortableResource):
 
 
 class AuditEventResource(PortableResource):
-    occurred_at = Column("occurred_at", "When.", MomentCell(), fixed=True)
-    kind = Column("kind", "What happened.", fixed=True)
-    actor = Column("actor", "Who.", fixed=True)
-    door = Column("door", "Through which door.", fixed=True)
-    address = Column("address", "From which IP address.", fixed=True)
-    object_type = Column("object_type", "To what.", fixed=True)
-    object_id = Column("object_id", "Its number.", fixed=True)
-    object_label = Column("object_label", "What it is called.", fixed=True)
-    before = Column("before", "What was.", JsonCell(), fixed=True)
-    after = Column("after", "What is since then.", JsonCell(), fixed=True)
-    position = Column("position", "Its place in the chain.", fixed=True)
+    occurred_at = Shown("occurred_at", "When.", MomentCell())
+    kind = Shown("kind", "What happened.")
+    actor = Shown("actor", "Who.")
+    door = Shown("door", "Through which door.")
+    address = Shown("address", "From which IP address.")
+    object_type = Shown("object_type", "To what.")
+    object_id = Shown("object_id", "Its number.")
+    object_label = Shown("object_label", "What it is called.")
+    before = Shown("before", "What was.", JsonCell())
+    after = Shown("after", "What is since then.", JsonCell())
+    position = Shown("position", "Its place in the chain.")
 
     hidden = ("digest",)
 
@@ -94,11 +98,11 @@ class AuditEventResource(PortableResource):
 
 
 class DownloadableResource(PortableResource):
-    file_name = Column("file_name", "What it is saved under.", fixed=True)
-    product = Column("release__product", "Its product.", product_cell(), name="product", fixed=True)
-    version = Column("release__version", "Its release.", name="version", fixed=True)
-    download_counter = Column("download_counter", "How often it was downloaded.", fixed=True)
-    created_at = Column("created_at", "When it was added.", MomentCell(), fixed=True)
+    file_name = Shown("file_name", "What it is saved under.")
+    product = Shown("release__product", "Its product.", product_cell(), name="product")
+    version = Shown("release__version", "Its release.", name="version")
+    download_counter = Shown("download_counter", "How often it was downloaded.")
+    created_at = Shown("created_at", "When it was added.", MomentCell())
 
     related = ("release__product",)
 
@@ -109,18 +113,18 @@ class DownloadableResource(PortableResource):
 class QueuedAssignmentResource(PortableResource):
     """Never the webhook's URL, which is all that the shop checks, nor the answer with its license keys."""
 
-    product = Column("product", "Of what.", product_cell(), fixed=True)
-    quantity = Column("quantity", "How many.", fixed=True)
-    state = Column("state", "What became of it.", fixed=True)
-    code = Column("code", "What the shop was answered.", fixed=True)
-    owner_name = Column("owner_name", "For whom.", fixed=True)
-    owner_email = Column("owner_email", "For whom.", fixed=True)
-    identifier = Column("identifier", "The shop's own.", fixed=True)
-    requested_by = Column("requested_by", "The API key that asked.", fixed=True)
-    attempts = Column("attempts", "How often it was delivered or tried.", fixed=True)
-    problem = Column("problem", "Why the last delivery failed.", fixed=True)
-    created_at = Column("created_at", "When it was asked for.", MomentCell(), fixed=True)
-    delivered_at = Column("delivered_at", "When it was delivered.", MomentCell(), fixed=True)
+    product = Shown("product", "Of what.", product_cell())
+    quantity = Shown("quantity", "How many.")
+    state = Shown("state", "What became of it.")
+    code = Shown("code", "What the shop was answered.")
+    owner_name = Shown("owner_name", "For whom.")
+    owner_email = Shown("owner_email", "For whom.")
+    identifier = Shown("identifier", "The shop's own.")
+    requested_by = Shown("requested_by", "The API key that asked.")
+    attempts = Shown("attempts", "How often it was delivered or tried.")
+    problem = Shown("problem", "Why the last delivery failed.")
+    created_at = Shown("created_at", "When it was asked for.", MomentCell())
+    delivered_at = Shown("delivered_at", "When it was delivered.", MomentCell())
 
     related = ("product",)
     hidden = ("webhook_url", "envelope")
@@ -132,15 +136,15 @@ class QueuedAssignmentResource(PortableResource):
 class SigningKeyResource(PortableResource):
     """Never the private half, not even locked."""
 
-    fingerprint = Column("fingerprint", "SHA-256 of the public key.", fixed=True)
-    product = Column("product", "For which product it signs; empty: the global one.", product_cell(), fixed=True)
-    status = Column("status", "upcoming, active, retired or compromised.", fixed=True)
-    bits = Column("bits", "Its size.", fixed=True)
-    public_key = Column("public_key", "PEM.", LongTextCell(), fixed=True)
-    created_at = Column("created_at", "When it was made.", MomentCell(), fixed=True)
-    activated_at = Column("activated_at", "When it began to sign.", MomentCell(), fixed=True)
-    retired_at = Column("retired_at", "When it ceased to sign.", MomentCell(), fixed=True)
-    compromised_at = Column("compromised_at", "From when on it is not trusted.", MomentCell(), fixed=True)
+    fingerprint = Shown("fingerprint", "SHA-256 of the public key.")
+    product = Shown("product", "For which product it signs; empty: the global one.", product_cell())
+    status = Shown("status", "upcoming, active, retired or compromised.")
+    bits = Shown("bits", "Its size.")
+    public_key = Shown("public_key", "PEM.", LongTextCell())
+    created_at = Shown("created_at", "When it was made.", MomentCell())
+    activated_at = Shown("activated_at", "When it began to sign.", MomentCell())
+    retired_at = Shown("retired_at", "When it ceased to sign.", MomentCell())
+    compromised_at = Shown("compromised_at", "From when on it is not trusted.", MomentCell())
 
     related = ("product",)
     hidden = ("private_key_locked",)
@@ -150,19 +154,19 @@ class SigningKeyResource(PortableResource):
 
 
 class TelemetryResource(PortableResource):
-    created_at = Column("created_at", "When it came.", MomentCell(), fixed=True)
-    data_group = Column("data_group", "The group it was sent under.", fixed=True)
-    data_type = Column("data_type", "What kind of data.", fixed=True)
-    data = Column("data", "As it was sent.", LongTextCell(), fixed=True)
-    license_key = Column("license_key", "As it was sent.", fixed=True)
-    activation_identifier = Column("activation_identifier", "As it was sent.", fixed=True)
-    user_identifier = Column("user_identifier", "As it was sent.", fixed=True)
-    product_id = Column("product_id", "As it was sent.", fixed=True)
-    product_version = Column("product_version", "As it was sent.", fixed=True)
-    extras = Column("extras", "Further fields.", JsonCell(), fixed=True)
-    errors = Column("errors", "What was wrong with the format.", JsonCell(), fixed=True)
-    address = Column("address", "The sender's IP address.", fixed=True)
-    has_red_flags = Column("has_red_flags", "Whether something was wrong.", FlagCell(), fixed=True)
+    created_at = Shown("created_at", "When it came.", MomentCell())
+    data_group = Shown("data_group", "The group it was sent under.")
+    data_type = Shown("data_type", "What kind of data.")
+    data = Shown("data", "As it was sent.", LongTextCell())
+    license_key = Shown("license_key", "As it was sent.")
+    activation_identifier = Shown("activation_identifier", "As it was sent.")
+    user_identifier = Shown("user_identifier", "As it was sent.")
+    product_id = Shown("product_id", "As it was sent.")
+    product_version = Shown("product_version", "As it was sent.")
+    extras = Shown("extras", "Further fields.", JsonCell())
+    errors = Shown("errors", "What was wrong with the format.", JsonCell())
+    address = Shown("address", "The sender's IP address.")
+    has_red_flags = Shown("has_red_flags", "Whether something was wrong.", FlagCell())
 
     class Meta:
         model = TelemetryRecord

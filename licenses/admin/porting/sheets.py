@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from openpyxl import load_workbook
 
-from licenses.admin.porting.cells import LONGEST, cell_problem, restored
+from licenses.admin.porting.cells import LONGEST, cell_problem
+from licenses.services.csv_files import restored
 
 MOST_COLUMNS = 100
 MOST_PARTS = 100  # files in an XLSX, which is an archive
