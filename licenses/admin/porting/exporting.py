@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import (
@@ -59,7 +59,7 @@ def export_view(
     try:
         rows = listed(model_admin, resource, request)
     except IncorrectLookupParameters:
-        model_admin.message_user(request, "A filter of this address cannot be read.", "warning")
+        model_admin.message_user(request, "A filter of this address cannot be read.", messages.WARNING)
         return HttpResponseRedirect("../")
     columns = resource.columns(request)
     form = ExportForm(columns, request.POST if request.method == "POST" else None)
