@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 from django.contrib.admin import site
+from django.contrib.auth.models import User
 from django.template.loader import render_to_string
+from django.test import RequestFactory
 from playwright.sync_api import Page
 
 from licenses.models import Assignment, LicenseKey, SigningKey
@@ -76,7 +78,7 @@ class Camera:
     def _fit(self, width: int, height: int, longest: int) -> None:
         """A window as high as the page: what sticks to its edges stands where the page begins and ends."""
         self.page.set_viewport_size({"width": width, "height": height})
-        whole = self.page.evaluate("scrollTo(0, 0) || document.documentElement.scrollHeight")
+        whole = self.page.evaluate("scrollTo(0, 0), document.documentElement.scrollHeight")
         self.page.set_viewport_size({"width": width, "height": min(whole, longest)})
         self.page.evaluate("document.fonts.ready.then(() => new Promise(done => requestAnimationFrame(() => done())))")
 
@@ -197,9 +199,12 @@ def of_verbs(camera: Camera, chosen: LicenseKey) -> None:
 
 
 def verbs() -> Iterator[tuple[type, object, list]]:
+    """Each with rows that it is for, as the list has them."""
+    request = RequestFactory().get("/")
+    request.user = User.objects.get(username="root")
     for model, page in site._registry.items():
         for verb in getattr(page, "verbs", ()):
-            candidates = list(model._default_manager.order_by("-pk")[:400])
+            candidates = list(page.get_queryset(request).order_by("-pk")[:400])
             fitting = [row for row in candidates if verb.applies(row)]
             yield model, verb, (fitting or candidates)[: 3 if model is LicenseKey else 1]
 
