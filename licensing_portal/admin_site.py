@@ -31,8 +31,9 @@ class PortalAdminSite(AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         from licenses.admin.dashboard import dashboard
+        from licensing_portal.health_page import overview_lines
 
-        return super().index(request, dashboard(request) | (extra_context or {}))
+        return super().index(request, dashboard(request, overview_lines(request.user)) | (extra_context or {}))
 
     def get_urls(self) -> list[Any]:
         from licensing_portal import docs_pages

@@ -22,7 +22,18 @@ from markdown_it.token import Token
 README = "readme"
 SCREENSHOTS = "screenshots"  # the folder of pictures, whose index is a page
 # What stands first in the list of pages; any other file of the folder follows by name
-ORDER = ("admin", "roles", "staff", "commands", "integration", "settings-api", "protocol-decisions", "threat-model")
+ORDER = (
+    "admin",
+    "bulk-assignment",
+    "import-export",
+    "roles",
+    "staff",
+    "commands",
+    "integration",
+    "settings-api",
+    "protocol-decisions",
+    "threat-model",
+)
 # Which page, and which heading of it, says more about what a list or a form of the admin is about
 DOCS = {
     "licenses.licensekey": "admin#license-keys",

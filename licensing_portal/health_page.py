@@ -7,12 +7,21 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from licensing_portal.checkup import server, stores, trust, work
 from licensing_portal.checkup.lines import Check, Line, Section, State, ask
+from settings_api.parameters import TABLE
 
 RIGHT = "settings_api.view_setting"  # of auditors and administrators: it is about the installation, as the settings are
+# Lines that the overview has of its own, and the right that shows them there
+SAID_THERE = {
+    "Deliveries to shops": "licenses.view_queuedassignment",
+    "Bulk assignments": "licenses.view_assignment",
+    "Global signing key": "licenses.view_signingkey",
+    **{parameter.label: RIGHT for parameter in TABLE},
+}
 KEPT = 30.0  # seconds for which the overview takes what was found before
 
 # THE TABLE of the page: what is looked at, in which order, under which headings
@@ -59,6 +68,18 @@ def attention(user: Any) -> list[Line]:
     if _seen is None or time.monotonic() - _seen[0] > KEPT:
         _seen = (time.monotonic(), problems(look()))
     return _seen[1]
+
+
+def overview_lines(user: Any) -> list[Any]:
+    """The same as lines of the overview, without those that it says itself, with a link to what they are about."""
+    from licenses.admin.attention import Line as OverviewLine
+
+    url = reverse("health_page")
+    return [
+        OverviewLine(line.state.value, f"{line.title}: {line.value}", line.advice, url, "Show health")
+        for line in attention(user)
+        if not (line.title in SAID_THERE and user.has_perm(SAID_THERE[line.title]))
+    ]
 
 
 def summary(found: list[Line]) -> str:

@@ -15,6 +15,8 @@ class Page(NamedTuple):
     icon: str = "page"  # one of portal/icons.svg
 
 
+HEALTH = Page("Health", "health_page", "settings_api.view_setting", "health")
+
 # Models by name: whoever may not see one does not get its entry. Models that are not named follow in the last group
 MENU: tuple[tuple[str, tuple[str | Page, ...]], ...] = (
     ("", (Page("Overview", "admin:index", icon="overview"),)),
@@ -22,7 +24,16 @@ MENU: tuple[tuple[str, tuple[str | Page, ...]], ...] = (
     ("Catalogue", ("Product", "Generator", "Release")),
     ("Bulk work", ("Assignment", "QueuedAssignment")),
     ("Integration", ("ApiKey", "SigningKey", "TelemetryRecord")),
-    ("Portal", ("AuditEvent", "User", "Group", "Setting", Page("Health", "health_page", "settings_api.view_setting"))),
+    (
+        "Portal",
+        (
+            "AuditEvent",
+            "User",
+            "Group",
+            "Setting",
+            Page("Health", "health_page", "settings_api.view_setting", "health"),
+        ),
+    ),
 )
 ORDER = tuple(name for _, entries in MENU for name in entries if isinstance(name, str))
 

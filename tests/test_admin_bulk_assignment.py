@@ -82,7 +82,7 @@ def test_a_manager_goes_from_the_file_to_the_result(manager):
     assert "No license key of Photo Editor is available any more." in ready
     assert [row["line"] for row in downloaded(manager, assignment, "problems.csv")] == ["4"]
     assert LicenseKey.objects.filter(status="assigned").count() == 0
-    assert "1 assignment was started." in press(manager, "start", assignment).content.decode()
+    assert "1 bulk assignment was started." in press(manager, "start", assignment).content.decode()
     assert progress(manager, assignment) | {"text": ""} == {
         "state": "running",
         "done": 0,
@@ -191,9 +191,9 @@ def test_the_same_file_at_work_already_is_refused_with_the_reason(manager):
 
 def test_it_is_paused_and_resumed_with_one_press(manager):
     assignment = started(*OWNERS, product=stocked(3))
-    assert "1 assignment was paused." in press(manager, "pause", assignment).content.decode()
+    assert "1 bulk assignment was paused." in press(manager, "pause", assignment).content.decode()
     assert "What is done stays done; resuming does the rest." in page(manager, assignment)
-    assert "1 assignment was resumed." in press(manager, "resume", assignment).content.decode()
+    assert "1 bulk assignment was resumed." in press(manager, "resume", assignment).content.decode()
 
 
 def test_it_says_when_no_worker_comes(manager):

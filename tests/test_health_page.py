@@ -297,7 +297,7 @@ def test_upcoming_and_compromised_signing_keys_are_told(global_key):
 
 def test_a_signing_key_that_cannot_be_decrypted_is_broken(global_key):
     SigningKey.objects.update(private_key_locked=b"under another vault key")
-    line = said(trust.signing_keys, "Global signing key")
+    line = said(trust.signing_keys, "Vault keys")
     assert line.state == State.BAD
     assert "VAULT_KEYS" in line.advice
 

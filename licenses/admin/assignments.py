@@ -52,6 +52,7 @@ class AssignmentAdmin(AssignmentPages, ReadOnlyAdmin):
     search_fields = ("source",)
     search_help_text = "Part of the file's name."
     sortable_by = ()
+    add_label = "Upload a file"
     empty_text = (
         "Upload a CSV or XLSX file of owners: you see what will happen before anything does. Runs of "
         "manage.py assign_license_keys appear here, too."

@@ -3,7 +3,8 @@
 A new line is a function that yields `Line`s and a row in `SOURCES`.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -12,13 +13,15 @@ from django.urls import reverse
 
 from licenses.admin.charts import reason, refused_url
 from licenses.admin.display import change_url, list_url
-from licenses.models import LicenseKey, Product, QueuedAssignment, SigningKey
+from licenses.models import Assignment, LicenseKey, Product, QueuedAssignment, SigningKey
 from licenses.models.license_keys import SILENT_DAYS
 from licenses.reports.overview import Days, Spike
 from settings_api.resolve import resolve_all
 
 SIGNING_KEY_AGE = timedelta(days=365)
 SPIKES_SHOWN = 3
+FAILED_LATELY = timedelta(days=7)
+LATEST_BULK = 200  # bulk assignments that are looked at, the newest
 
 
 class Line(NamedTuple):
@@ -39,11 +42,14 @@ class Known(NamedTuple):
     days: Days
 
 
-def attention(request: HttpRequest, known: Known) -> list[Line] | None:
-    """The lines for these staff, the worst first; None for whoever may see nothing that could need any."""
+def attention(request: HttpRequest, known: Known, others: Sequence[Line] = ()) -> list[Line] | None:
+    """The lines for these staff, the worst first; None for whoever may see nothing that could need any.
+
+    `others` are lines from outside this app, such as those about the installation.
+    """
     sources = [source for right, source in SOURCES if request.user.has_perm(right)]
-    lines = [line for source in sources for line in source(known)]
-    return sorted(lines, key=lambda line: ("bad", "warn", "info").index(line.tone)) if sources else None
+    lines = [*others, *(line for source in sources for line in source(known))]
+    return sorted(lines, key=lambda line: ("bad", "warn", "info").index(line.tone)) if sources or others else None
 
 
 def _failed_jobs(known: Known) -> Iterator[Line]:
@@ -64,6 +70,29 @@ def _failed_jobs(known: Known) -> Iterator[Line]:
             "Nobody knows whether the shop got the license keys. Look into the shop, then send again what is missing.",
             list_url(QueuedAssignment, state__exact="uncertain"),
             "Show them",
+        )
+
+
+def _bulk_assignments(known: Known) -> Iterator[Line]:
+    """Of the newest ones. What failed stays so for ever, and is no news after a week."""
+    newest = Assignment.objects.order_by("-pk").values_list("state", "started_at")[:LATEST_BULK]
+    since = known.at - FAILED_LATELY
+    counts = Counter(state for state, at in newest if state == Assignment.State.PAUSED or at >= since)
+    if failed := counts[Assignment.State.FAILED]:
+        yield Line(
+            "bad",
+            f"{_number(failed, 'bulk assignment')} failed",
+            "In the last 7 days. Open it to see why; what it has assigned by then stays assigned.",
+            list_url(Assignment, state__exact="failed"),
+            "Show it" if failed == 1 else "Show them",
+        )
+    if paused := counts[Assignment.State.PAUSED]:
+        yield Line(
+            "info",
+            f"{_number(paused, 'bulk assignment')} paused",
+            "No more of its rows are assigned until somebody resumes or cancels it.",
+            list_url(Assignment, state__exact="paused"),
+            "Show it" if paused == 1 else "Show them",
         )
 
 
@@ -152,10 +181,10 @@ def _number(count: int, one: str, many: str = "") -> str:
 
 UNCERTAIN = QueuedAssignment.State.UNCERTAIN
 NEW_SIGNING_KEY = "admin:licenses_signingkey_add"
-# THE TABLE: the right one needs to see the lines, and what yields them. Whether a worker runs, and bulk assignments
-# that failed, come here too
+# THE TABLE: the right one needs to see the lines, and what yields them
 SOURCES: tuple[tuple[str, Callable[[Known], Iterator[Line]]], ...] = (
     ("licenses.view_queuedassignment", _failed_jobs),
+    ("licenses.view_assignment", _bulk_assignments),
     ("licenses.view_licensekey", _dry_pools),
     ("licenses.view_licensekey", _spikes),
     ("licenses.view_licensekey", _silent),

@@ -81,6 +81,7 @@ class PortalModelAdmin(PortingMixin, SearchMixin, VerbsMixin):
     list_max_show_all = 0
     actions_on_top, actions_on_bottom = False, True  # after the rows, as the bar that floats above them is reached
     empty_text = ""  # what to do when the list is empty
+    add_label = ""  # of the button that adds one, where "Add …" is not what it does
     with_history = True  # False for models whose rows have no audit events of their own
     with_timeline = False  # True where a timeline stands in place of the latest changes; see admin/timeline.py
     hidden = False  # True for models that are reached from others' pages

@@ -165,7 +165,8 @@ def refusal_chart(days: Days) -> Chart | None:
         labels.append(f"{len(rest)} other reason{'s' if len(rest) > 1 else ''}")
         points.append(Point(sum(count for _, count in rest), refused_url()))
     total = sum(count for _, count in found)
-    about = f"{total:,} calls were refused in the last 30 days, most often: {labels[0]}."
+    calls = "1 call was" if total == 1 else f"{total:,} calls were"
+    about = f"{calls} refused in the last 30 days, most often: {labels[0]}."
     return Chart("refused", "bars", about, "Reason", labels, [Series("Refused calls", "refused", points)], legend=False)
 
 

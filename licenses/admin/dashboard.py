@@ -1,5 +1,6 @@
 """The first page: how the portal is doing, for whoever may see which part of it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -7,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from licenses.admin.attention import Known, attention
+from licenses.admin.attention import Known, Line, attention
 from licenses.admin.charts import ACTIVITY, Chart, activity_chart, product_chart, refusal_chart
 from licenses.admin.display import described, list_url
 from licenses.models import Activation, AuditEvent, Figures, LicenseKey, Owner, Product
@@ -42,8 +43,11 @@ FIGURES = (
 )
 
 
-def dashboard(request: HttpRequest) -> dict[str, Any]:
-    """The context of the first page. Its charts speak of license keys, so they are for those who may see them."""
+def dashboard(request: HttpRequest, others: Sequence[Line] = ()) -> dict[str, Any]:
+    """The context of the first page. Its charts speak of license keys, so they are for those who may see them.
+
+    `others` need attention too, and are found outside this app.
+    """
     now = timezone.now()
     stored, behind = current_figures(), count_what_is_left()
     days = last_days(now, [kind for kind, _, _ in ACTIVITY])
@@ -54,7 +58,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
         "counted_at": stored.taken_at if shown and _is_old(stored, now) else None,
         "charts": _charts(request, stored.data, days) if may_view(request, LicenseKey) else None,
         "behind": f"{behind:,}" if behind else "",
-        "attention": attention(request, Known(now, stored.data, days)),
+        "attention": attention(request, Known(now, stored.data, days), others),
         "steps": _steps(request),
         "lines": described(AuditEvent.objects.all()[:LATEST]) if may_view(request, AuditEvent) else [],
     }
@@ -94,26 +98,28 @@ def _steps(request: HttpRequest) -> list[dict[str, Any]]:
     done = first_steps()
     steps: list[dict[str, Any]] = [
         {
-            "right": "licenses.add_product",
+            "rights": ("licenses.add_product",),
             "title": "Create a product",
             "text": "What you sell under license keys.",
             "url": reverse("admin:licenses_product_add"),
             "done": done["product"],
         },
         {
-            "right": "licenses.add_licensekey",
+            "rights": ("licenses.add_licensekey", "licenses.change_licensekey"),
             "title": "Import license keys",
-            "text": "From a CSV file with manage.py import_license_keys, or add the first one by hand.",
-            "url": reverse("admin:licenses_licensekey_add"),
+            "text": "From a spreadsheet. A generator makes new ones; more than 20,000 at once come in with "
+            "manage.py import_license_keys.",
+            "url": reverse("admin:licenses_licensekey_import"),
             "done": done["license_key"],
         },
         {
-            "right": "licenses.add_apikey",
+            "rights": ("licenses.add_apikey",),
             "title": "Create an API key",
-            "text": "For the shop that assigns license keys and the software that activates them.",
+            "text": "For the shop that assigns license keys and the software that activates them. Customers you have "
+            "already get theirs from a spreadsheet, under Bulk assignments.",
             "url": reverse("admin:licenses_apikey_add"),
             "done": done["api_key"],
         },
     ]
-    own = [step for step in steps if request.user.has_perm(step["right"])]
+    own = [step for step in steps if request.user.has_perms(step["rights"])]
     return [] if all(step["done"] for step in own) else own

@@ -40,8 +40,10 @@ def panel(request: HttpRequest, site: AdminSite, found: Any) -> dict[str, Any]:
     identifier = form.cleaned_data.get("identifier", "") if asked else ""
     rights = Rights(request, site)
     refused = list(found.refused_calls.all()[:OFFERED])
+    state = state_of(found, rights)
     return {
-        "state": state_of(found, rights),
+        "state": state,
+        "offered_above": {mend.verb for mend in state.mends},
         "answers": Case(found, identifier, rights).answers() if asked else [],
         "identifier": identifier,
         "typed": request.GET.get("identifier", "")[:SHOWN],

@@ -80,7 +80,10 @@ class LicenseKeyAdmin(TimelineMixin):
     search_fields = ("license_key",)
     search_help_text = "Any part of a license key, owner's e-mail or name, activation identifier or reference."
     sortable_by = ("text",)
-    empty_text = "Import license keys from a CSV file (manage.py import_license_keys), generate them, or add one here."
+    empty_text = (
+        "Import them from a spreadsheet (very many: manage.py import_license_keys), let a generator make them, or add "
+        "one here."
+    )
     autocomplete_fields = ("product",)
     inlines = (ActivationInline, LicenseKeyMetadataInline)
     add_fieldsets = (

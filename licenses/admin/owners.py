@@ -41,7 +41,10 @@ class OwnerAdmin(TimelineMixin):
     sortable_by = ()
     fields = ("name", "email")
     names_objects = True
-    empty_text = "Owners appear when license keys are assigned. You can also add one before."
+    empty_text = (
+        "Owners appear when license keys are assigned, by a shop or from a spreadsheet under Bulk assignments. You can "
+        "also import or add them before."
+    )
 
     def found_by(self, request: HttpRequest, search: Search) -> Matches:
         return search.owners

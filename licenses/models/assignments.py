@@ -62,6 +62,7 @@ class Assignment(models.Model):
     due_at = models.DateTimeField(null=True, help_text="When a worker takes it up: the end of another worker's lease.")
 
     class Meta:
+        verbose_name = "bulk assignment"
         ordering = ("-pk",)
         constraints = [
             models.UniqueConstraint(

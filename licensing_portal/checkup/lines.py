@@ -80,6 +80,8 @@ class Stopwatch:
 
 
 def in_ms(milliseconds: float) -> str:
+    if milliseconds < 0.1:  # noqa: PLR2004
+        return "less than 0.1 ms"
     return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:,.0f} ms"  # noqa: PLR2004
 
 

@@ -45,7 +45,7 @@ def _global_key(key: SigningKey | None) -> Line:
         return Line(title, "There is none", State.BAD, "Run manage.py create_signing_key: nothing can be signed.")
     if not _opens(key):
         advice = "Put the vault key that it was stored under back into VAULT_KEYS."
-        return Line(title, f"{key}: it cannot be decrypted", State.BAD, advice)
+        return Line("Vault keys", f"None decrypts the global signing key {key}", State.BAD, advice)
     since = _since(key)
     value = f"{key.fingerprint[:12]}…, {key.bits} bits, in use for {span(timezone.now() - since)}"
     return Line(title, value, State.WARN, ROTATE) if _is_old(since) else Line(title, value)
@@ -72,7 +72,7 @@ def _of_products(keys: QuerySet[SigningKey]) -> Iterator[Line]:
     if not since:
         return
     old = sum(map(_is_old, since))
-    value = f"{plural(len(since), 'key')} in use, the oldest for {span(timezone.now() - min(since))}"
+    value = f"{plural(len(since), 'signing key')} in use, the oldest for {span(timezone.now() - min(since))}"
     if old:
         yield Line("Signing keys of products", f"{value}; {old:,} over a year old", State.WARN, ROTATE)
     else:

@@ -49,7 +49,7 @@ class OwnerResource(PortableResource):
 
     needs = identity = ("email",)
     most_rows = 20_000
-    larger = "Split it, or assign license keys to their owners with bulk assignment: it makes the owners."
+    larger = "Split it."
     note = "An owner whose e-mail address is known gets the name of the row; any other address makes a new owner."
 
     class Meta:
@@ -107,7 +107,7 @@ class LicenseKeyResource(PortableResource):
     needs = identity = ("license_key",)
     most_rows = 20_000
     related = ("product", "owner", "contract")
-    larger = "Bring in more with manage.py import_license_keys; assign many with bulk assignment."
+    larger = "Bring it in with manage.py import_license_keys."
     note = "A text that is no license key yet becomes a new one in the product's stock; a known one is changed."
 
     class Meta:

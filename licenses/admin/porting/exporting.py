@@ -17,11 +17,13 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from licenses.admin.porting.resources import Column, PortableResource
 from licenses.admin.verbs import actor_of
 from licenses.events import Kind, record_file
+from licenses.models import Assignment, LicenseKey, Owner
 from licenses.models.license_keys import masked
 from licenses.reports.counting import count_up_to
 from licenses.services.csv_files import neutral
@@ -83,6 +85,9 @@ def page(
     """A page of this part, in the frame of the admin."""
     request.current_app = model_admin.admin_site.name  # as Django's own views do
     frame = {**model_admin.admin_site.each_context(request), "title": title, "opts": model_admin.opts}
+    bulk = model_admin.admin_site.get_model_admin(Assignment)
+    if model_admin.model in (LicenseKey, Owner) and bulk.has_add_permission(request):
+        frame["bulk_url"] = reverse("admin:licenses_assignment_add")
     return TemplateResponse(request, f"admin/import_export/{template}", frame | context)
 
 

@@ -85,6 +85,7 @@ def _page(model_admin: Any, resource: Any, request: HttpRequest, context: dict[s
         "form": ImportForm(),
         "columns": columns,
         "resource": resource,
+        "most_rows": f"{resource.most_rows:,}",
         "max_size": settings.FILE_UPLOAD_MAX_MEMORY_SIZE,
         **context,
     }

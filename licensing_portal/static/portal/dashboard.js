@@ -3,15 +3,14 @@
 // Draws the charts of the first page. What they show is in the page as JSON (json_script), and as tables beside them.
 const charts = new Map();
 
-// As a canvas can read it: a variable that says light-dark() is a color only where an element has it
-const probe = document.body.appendChild(document.createElement("span"));
+// A canvas knows no light-dark(), which a variable holds as it is written: an element that wears it has the color itself
+const probe = document.createElement("i");
 probe.hidden = true;
-
+document.body.append(probe);
 function color(name) {
   probe.style.color = `var(${name})`;
   return getComputedStyle(probe).color;
 }
-
 const short = new Intl.NumberFormat("en", { notation: "compact" });
 const long = new Intl.NumberFormat("en");
 

@@ -1,0 +1,13 @@
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    """Called what everything else calls it. Nothing of the database changes."""
+
+    dependencies = [("licenses", "0019_import_files")]
+
+    operations = [
+        migrations.AlterModelOptions(
+            name="assignment", options={"ordering": ("-pk",), "verbose_name": "bulk assignment"}
+        ),
+    ]
