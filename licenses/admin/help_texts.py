@@ -32,7 +32,7 @@ HELP_TEXTS = {
     "licensekey.validity_days": VALIDITY,
     "licensekey.expires_at": "The day and the time (UTC) from which it counts as expired, such as 2026-12-31 and "
     "23:59:59. Empty: never.",
-    "licensekey.reference": "Your own note, such as order 4711. The search finds it by its beginning.",
+    "licensekey.reference": "Your own note, such as order 4711. The search finds any part of it.",
     "licensekeymetadata.name": "What is known, such as edition. Each name once for a license key.",
     "licensekeymetadata.value": "What customers' software reads under that name, such as pro.",
     "owner.name": "The person or company, such as Ann Example. May stay empty where there is an e-mail address.",
