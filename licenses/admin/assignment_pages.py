@@ -29,6 +29,7 @@ from licenses.services.assignment_results import as_csv, as_xlsx, problems_of, r
 from licenses.services.retries import retried
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+IN_RESULTS = ("licenses.view_assignmentrow", "licenses.view_licensekey", "licenses.view_owner")
 CELL = 80  # characters of a cell that the preview shows
 
 
@@ -110,8 +111,10 @@ class AssignmentPages:
         return JsonResponse(progress_of(self._find(pk)).as_json())
 
     def results_view(self, request: HttpRequest, pk: int, form: str) -> HttpResponseBase:
-        """License keys and addresses are in it, as they are on the pages that the same staff may see."""
+        """License keys and owners are in it, whom some who may see assignments may not."""
         self._require_view(request)
+        if not request.user.has_perms(IN_RESULTS):
+            raise PermissionDenied
         assignment = self._find(pk)
         name = f"run-{assignment.pk}-{'problems' if form == 'problems' else 'results'}"
         rows = problems_of(assignment) if form == "problems" else results_of(assignment)

@@ -176,8 +176,10 @@ def _on_block_list(case: Case) -> Reason:
     rule = "This identifier is on the block list: every call from there is refused, with whatever license key."
     if entry is None:  # taken off between the two questions
         return Reason(rule)
+    if not case.rights.may("view_blocklistentry"):
+        return Reason(rule, entry.created_at)
     note = f' The note there says: "{entry.reason}".' if entry.reason else ""
-    link = (Mend("Show the entry", change_url(entry)),) if case.rights.may("view_blocklistentry") else ()
+    link = (Mend("Show the entry", change_url(entry)),)
     return Reason(rule + note, entry.created_at, link)
 
 

@@ -8,12 +8,15 @@ import csv
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from openpyxl import load_workbook
+
+from licenses.services.workbooks import TooLarge, require_readable
 
 MAX_MB = 20
 MAX_UNPACKED_MB = 128  # of an XLSX file; 100,000 rows of four columns take about 35
@@ -92,14 +95,13 @@ def _read_xlsx(data: bytes) -> tuple[str, list[str]]:
 
 
 def _require_size(data: bytes) -> None:
-    """Before any of it is unpacked. The sizes are those that are said, and unpacking stops there (zipfile)."""
+    """Before the reader sees any of it."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        require_readable(data, most_parts=MAX_PARTS, most_unpacked=MAX_UNPACKED_MB * 2**20)
+    except TooLarge as error:
+        raise ValidationError(f"{error}: split it, or save it as CSV.") from error
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError) as error:
         raise ValidationError("This XLSX file is damaged.") from error
-    if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED_MB * 2**20:
-        raise ValidationError(f"Unpacked, this file is larger than {MAX_UNPACKED_MB} MB: split it, or save it as CSV.")
 
 
 def _notices(sheets: list[Any]) -> list[str]:
@@ -122,7 +124,7 @@ def _as_csv(sheet: Any) -> str:
 
 
 def _rows(sheet: Any) -> Iterator[list[str]]:
-    for line, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS, values_only=True), 1):
+    for line, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS + 1, values_only=True), 1):
         if line > MAX_ROWS + 1:
             raise ValidationError(f"There are more than {MAX_ROWS:,} rows: split the file.")
         yield [_as_text(value) for value in row]

@@ -96,7 +96,10 @@ class MomentCell(TextCell):
             raise ValueError("Write a date as 2027-01-31 or 2027-01-31 18:30. " + ASSUMED)
         if not isinstance(found, datetime):
             found = datetime(found.year, found.month, found.day)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+        try:
+            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        except OverflowError as error:  # in UTC it is before the year 1 or after 9999
+            raise ValueError("Write a date between the years 1 and 9999. " + ASSUMED) from error
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
         return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else ""

@@ -3,6 +3,7 @@
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,8 +12,10 @@ from openpyxl import load_workbook
 
 from licenses.admin.porting.cells import LONGEST, cell_problem
 from licenses.services.csv_files import restored
+from licenses.services.workbooks import TooLarge, require_readable
 
 MOST_COLUMNS = 100
+MOST_BLANK = 10_000  # lines without a cell, between rows and after them
 MOST_PARTS = 100  # files in an XLSX, which is an archive
 MOST_UNPACKED = 40 * 2**20  # bytes of all of them: a file of 2.5 MB can hold gigabytes
 ZIP = b"PK\x03\x04"
@@ -121,8 +124,10 @@ def _xlsx_rows(content: bytes, most_rows: int) -> Iterator[Row]:
     _require_small(content)
     try:
         sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=False).worksheets[0]
-        found = sheet.iter_rows(max_row=most_rows + 2, max_col=MOST_COLUMNS + 1)
-        for line, row in enumerate(found, start=1):
+        sheet.reset_dimensions()  # what the file says of its size may be wrong
+        for line, row in enumerate(sheet.iter_rows(max_col=MOST_COLUMNS + 1), start=1):
+            if line > most_rows + MOST_BLANK:
+                raise SheetProblem(f"The file has more than {most_rows:,} rows. Remove the empty ones.")
             cells = [_xlsx_text(cell, line) for cell in row]
             if any(cells):
                 yield Row(line, cells + [""] * (MOST_COLUMNS + 1 - len(cells)))  # rows end where they like
@@ -133,13 +138,12 @@ def _xlsx_rows(content: bytes, most_rows: int) -> Iterator[Row]:
 
 
 def _require_small(content: bytes) -> None:
-    """The sizes that the archive declares; no more is unpacked than it declares."""
     try:
-        parts = zipfile.ZipFile(io.BytesIO(content)).infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        require_readable(content, most_parts=MOST_PARTS, most_unpacked=MOST_UNPACKED)
+    except TooLarge as error:
+        raise SheetProblem(f"The file is too large when it is unpacked. {error}.") from error
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError) as error:
         raise SheetProblem(f"This is no spreadsheet that can be read. {SAVE_AS}") from error
-    if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > MOST_UNPACKED:
-        raise SheetProblem(f"The file is too large when it is unpacked: {MOST_UNPACKED // 2**20} MB are the most.")
 
 
 def _xlsx_text(cell: Any, line: int) -> str:
