@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -47,7 +48,7 @@ def _count_tags(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> int:
             tags += piece.count(b"<")
             text = tail + piece
             places = [found.start() for found in MARKER.finditer(text)]
-            longest = max((b - a for a, b in zip(places, places[1:], strict=False)), default=0)
+            longest = max((b - a for a, b in pairwise(places)), default=0)
             since = len(text) - places[-1] if places else since + len(piece)
             if tags > MAX_TAGS:
                 raise TooLarge(MANY_CELLS)
