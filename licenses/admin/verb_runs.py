@@ -44,6 +44,7 @@ COUNTED = {  # what is told by how often it happens, of one and of many
     Kind.ACTIVATION_DEACTIVATED: ("1 activation ends", "{:,} activations end"),
     Kind.LICENSE_KEY_BLOCKED: ("1 license key is blocked", "{:,} license keys are blocked"),
     Kind.OWNER_CREATED: ("A new owner is made", "{:,} new owners are made"),
+    Kind.SIGNING_KEY_RETIRED: ("The active one retires", "{:,} active ones retire"),
 }
 
 

@@ -225,6 +225,7 @@ def test_rotate_a_signing_key(admin, live_server, global_key):
 
     admin.get_by_role("button", name="Put in use").click()
     expect(admin.locator(".consequence")).to_contain_text(f"It replaces the {global_key}, which retires.")
+    expect(admin.locator(".preview-rows")).to_contain_text("The active one retires")
     admin.locator("#content").get_by_role("button", name="Put in use").click()
     expect(admin.locator(".field-state .badge")).to_have_text("Active")
     admin.locator(".breadcrumbs").get_by_role("link", name="Signing keys").click()
