@@ -75,6 +75,7 @@ ONCE = {
     "test_headers",
     "test_help_texts",
     "test_hostile_input",
+    "test_hostile_staff",
     "test_import_export",
     "test_installation",
     "test_license_files",

@@ -113,7 +113,7 @@ class AssignmentPages:
     def results_view(self, request: HttpRequest, pk: int, form: str) -> HttpResponseBase:
         """License keys and owners are in it, whom some who may see assignments may not."""
         self._require_view(request)
-        if not request.user.has_perms(IN_RESULTS):
+        if not self.may_see_results(request):
             raise PermissionDenied
         assignment = self._find(pk)
         name = f"run-{assignment.pk}-{'problems' if form == 'problems' else 'results'}"
@@ -122,6 +122,9 @@ class AssignmentPages:
             return FileResponse(as_xlsx(rows), as_attachment=True, filename=f"{name}.xlsx", content_type=XLSX)
         headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
         return StreamingHttpResponse(as_csv(rows), content_type="text/csv; charset=utf-8", headers=headers)
+
+    def may_see_results(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perms(IN_RESULTS))
 
     def _require_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):  # type: ignore[attr-defined]

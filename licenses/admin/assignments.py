@@ -95,6 +95,7 @@ class AssignmentAdmin(AssignmentPages, ReadOnlyAdmin):
             "undo_until": assignment.finished_at + UNDO_WITHIN
             if assignment.finished_at and is_undoable(assignment)
             else None,
+            "may_see_results": self.may_see_results(request),
             **{f"{page}_url": page_url(page, assignment) for page in PAGES},
         }
 
