@@ -329,6 +329,16 @@ def bring_nothing(client, model, content) -> int:
     return answer.context["counts"]["skip"]
 
 
+def test_only_so_many_known_records_are_changed_at_once(staff, monkeypatch):
+    monkeypatch.setattr("licenses.admin.porting.resources.MOST_ALONE", 2)
+    keys = LicenseKeyFactory.create_batch(3)
+    lines = [f"{key.license_key},ordered\r\n" for key in keys]
+    page = send(staff, LicenseKey, "license_key,reference\r\n" + "".join(lines)).content.decode()
+    assert "changes more than 2 records that are there already" in page
+    assert "ordered" in send(staff, LicenseKey, "license_key,reference\r\n" + "".join(lines[:2])).content.decode()
+    assert not LicenseKey.objects.filter(reference="ordered").exists()
+
+
 def test_a_generator_is_known_by_number_and_product_together(staff, known):
     generator, other = GeneratorFactory(product=known), ProductFactory(slug="video")
     content = f"generator,product,prefix\n{generator.pk},photo,PRO-\n,video,NEW-\n"

@@ -68,6 +68,7 @@ class OwnerResource(PortableResource):
 
     def save(self, instance: Any, changed: list[str], *, dry_run: bool) -> None:
         if not instance._state.adding:
+            self.count_alone()
             return super().save(instance, changed, dry_run=dry_run)
         _require_email(instance.email)
         if problem := text_problem("owner_name", instance.name):
@@ -132,6 +133,7 @@ class LicenseKeyResource(PortableResource):
             return self._create(instance)
         if fixed := [name for name in ("product", "status") if name in changed]:
             raise ValidationError(dict.fromkeys(fixed, "An import does not change this: use the actions of its page."))
+        self.count_alone()
         changes = {name: getattr(instance, name) for name in changed}
         update_license_key(license_key=instance.license_key, changes=changes, actor=self._actor)
         return None
@@ -142,6 +144,7 @@ class LicenseKeyResource(PortableResource):
         if new.status not in IMPORTABLE:
             raise ValidationError({"status": "A new license key is available or reserved. Assign it afterwards."})
         if new.features or new.expires_at:
+            self.count_alone()
             values = {name: getattr(new, name) for name in (*UPDATABLE, "status", "license_key", "product")}
             create_license_key(**values, actor=self._actor)
             return

@@ -161,6 +161,8 @@ def _run(
     worker = resource(actor=actor_of(request), sheet=sheet, name=name)
     try:
         result = worker.import_data(table, dry_run=dry_run, use_transactions=True, rollback_on_validation_errors=True)
+    except SheetProblem as problem:
+        return {"trouble": str(problem)}
     except (IntegrityError, OperationalError) as error:
         if isinstance(error, OperationalError) and not why_lost(error):
             raise

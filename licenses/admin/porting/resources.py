@@ -10,12 +10,13 @@ from import_export.instance_loaders import BaseInstanceLoader
 from import_export.resources import Resource
 
 from licenses.admin.porting.cells import TextCell
-from licenses.admin.porting.sheets import Sheet
+from licenses.admin.porting.sheets import Sheet, SheetProblem
 from licenses.codes import Refused
 from licenses.events import Kind, record_file
 from licenses.models import Actor
 from licenses.services.records import save_record
 
+MOST_ALONE = 500  # rows that no bulk service stores; customers' calls about them wait meanwhile
 SHOWN = 50  # rows whose changes a preview shows
 
 
@@ -73,6 +74,7 @@ class PortableResource(Resource):
         self.seen: dict[tuple[str, ...], int] = {}
         self.before: dict[str, str] = {}
         self.shown: list[dict[str, Any]] = []
+        self.stored_alone = 0
 
     @classmethod
     def columns(cls, request: HttpRequest) -> dict[str, Column]:
@@ -142,6 +144,12 @@ class PortableResource(Resource):
         )
 
     # Helpers
+
+    def count_alone(self) -> None:
+        """One more row that no bulk service stores. SheetProblem for one too many: all stay locked to the end."""
+        self.stored_alone += 1
+        if self.stored_alone > MOST_ALONE:
+            raise SheetProblem(f"The file changes more than {MOST_ALONE:,} records that are there already. Split it.")
 
     @property
     def _actor(self) -> Actor:
