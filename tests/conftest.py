@@ -1,6 +1,7 @@
 import contextlib
 from collections import Counter, defaultdict
 from functools import cache
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -17,6 +18,7 @@ from tests.cleaning import Cleaner
 from tests.factories import ACTOR, api_key_text
 from tests.protocol import Portal
 from tests.server import running_portal
+from tests.together import Together
 
 # Pages, and walks over every endpoint, which PostgreSQL forgives less; races and kills that take minutes, which need
 # row locks and connections that can be lost; files that need no database at all
@@ -126,12 +128,20 @@ ONCE = {
 }
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem in ONCE or item.path.parent.name == "browser":
             item.add_marker(pytest.mark.once)
         item.user_properties += [("statement", name) for name in sorted(statements_of(item))]
-    items.sort(key=lambda item: item.get_closest_marker("server") is None)  # what takes long first: no process waits
+    items.sort(key=takes_long, reverse=True)  # first, so that no process waits in the end
+
+
+def takes_long(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("server", "browser"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -28,7 +28,7 @@ from tests.postgres import embedded
 OLDEST = 140_000  # PostgreSQL 14: what this Django supports
 # Of this checkout: another one on this machine may run its suite at the same time
 DATABASE = f"licensing_portal_{sha256(str(Path(__file__).resolve()).encode()).hexdigest()[:8]}"
-PROCESSES = ("-n", "2", "--dist", "loadgroup")
+PROCESSES = ("-n", "2")  # see tests/together.py
 
 
 @dataclass(frozen=True)

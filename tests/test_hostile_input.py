@@ -106,7 +106,7 @@ def test_no_hostile_value_in_a_path_gets_through(portal, method, path):
 
 
 @pytest.mark.parametrize("path", PARAMETERS)
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_generated_body_gets_a_5xx(portal, path, data):
     values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.lists(st.text())
@@ -116,7 +116,7 @@ def test_no_generated_body_gets_a_5xx(portal, path, data):
 
 
 @pytest.mark.parametrize("path", PARAMETERS)
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=200))
 def test_no_generated_bytes_get_a_5xx(portal, path, body):
     for content_type in (

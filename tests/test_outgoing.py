@@ -484,6 +484,7 @@ NETWORK = re.compile(
 CALLERS = {  # who may import what talks to the network, and why
     "licenses/services/outgoing.py": "the one guarded client",
     "licenses/services/installation.py": "this host's name, socket.gethostname()",
+    "licenses/services/workers.py": "this host's name, for that of the worker",
     "licensing_portal/staff/single_sign_on.py": "what `requests` raises when the identity provider is away; no call",
     "licensing_portal/quickstart.py": "whether the port to listen on is free",
     "licensing_portal/demo.py": "a free port to listen on",

@@ -22,7 +22,7 @@ from tests.checkout import Run, copy_checkout, empty_database, running
 from tests.factories import ACTOR, ProductFactory
 from tests.server import free_port
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("quickstart")]
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")

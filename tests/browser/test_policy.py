@@ -32,9 +32,14 @@ def watched(admin):
 
 
 def kind_of(url: str) -> str:
-    """One page of each kind is looked at: no number or filter makes another, and all histories are the same page."""
+    """One page of each kind is looked at: no number or filter makes another, and all histories are the same page.
+
+    So are the pages of spreadsheets, but for their columns.
+    """
     path = re.sub(r"\d+", "N", url.partition("#")[0].partition("?")[0])
-    return re.sub(r"\w+/\w+/N/(history|delete)/", r"\1", path) + ("_popup" if "_popup=1" in url else "")
+    return re.sub(r"\w+/\w+/(?:N/)?(history|delete|export|import)/", r"\1", path) + (
+        "_popup" if "_popup=1" in url else ""
+    )
 
 
 def check(page):
