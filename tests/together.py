@@ -1,6 +1,6 @@
 """Which tests go to one process: those of a module that starts something dear once, for all of them.
 
-pytest-xdist's own groups write into the identifiers of tests, which pytest has kept to itself since 9.2: they do nothing.
+pytest-xdist's own groups write into the identifiers of tests. Since 9.2 pytest keeps those to itself: they do nothing.
 """
 
 from xdist.scheduler import LoadScopeScheduling

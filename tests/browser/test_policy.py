@@ -37,9 +37,8 @@ def kind_of(url: str) -> str:
     So are the pages of spreadsheets, but for their columns.
     """
     path = re.sub(r"\d+", "N", url.partition("#")[0].partition("?")[0])
-    return re.sub(r"\w+/\w+/(?:N/)?(history|delete|export|import)/", r"\1", path) + (
-        "_popup" if "_popup=1" in url else ""
-    )
+    kind = re.sub(r"\w+/\w+/(?:N/)?(history|delete|export|import)/", r"\1", path)
+    return kind + ("_popup" if "_popup=1" in url else "")
 
 
 def check(page):
