@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ROWS = int(os.environ.get("KILLED_ROWS", "2000"))  # the promise is about 100,000: give that for the long proof
 SHARED_ROWS = 1_200  # 60 batches of 20: what two processes share, or is done when one is stopped
-KILLS = 5
+KILLS = 3
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.server import running_portal
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server, pytest.mark.statement("S42")]
 
-SECONDS = 10  # in all; then the operations that are left get one example each
+SECONDS = 6  # in all; then the operations that are left get one example each
 EXAMPLES = 5  # of an operation, valid ones and as many that are not
 ROWS = {path: row for row in ENDPOINTS for path in row.paths}
 PROFILE = settings(

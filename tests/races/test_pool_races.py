@@ -57,7 +57,7 @@ def take(product: Product, number: int) -> dict[str, Any]:
 
 @pytest.mark.statement("S5")
 def test_100_assignments_over_a_pool_of_60_hand_out_60_license_keys(server, callers):
-    for round_number in range(ROUNDS):
+    for round_number in range(max(1, ROUNDS // 2)):
         product = ProductFactory()
         keys = stock_up(product)
         if round_number < HTTP_ROUNDS:

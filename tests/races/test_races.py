@@ -32,10 +32,11 @@ HOSTS = [f"host{number}" for number in range(200)]
 
 
 @pytest.mark.statement("S1")
-@pytest.mark.parametrize("limit", [1, 5, 50])
-def test_exactly_the_limit_of_200_activations_succeeds(server, callers, limit):
+@pytest.mark.parametrize(("limit", "share"), [(1, 8), (5, 6), (50, 6)])
+def test_exactly_the_limit_of_200_activations_succeeds(server, callers, limit, share):
+    """20 rounds in all, more where RACE_ROUNDS asks for them."""
     api_key = api_key_text()
-    for round_number in range(ROUNDS):
+    for round_number in range(max(1, ROUNDS * share // 20)):
         key = LicenseKeyFactory(assigned=True, activation_limit=limit)
         if round_number < HTTP_ROUNDS:
             calls = [{"license_key": key.license_key, "identifier": host} for host in HOSTS]
