@@ -280,7 +280,7 @@ def address(route: str, rows: dict[str, object]) -> str:
     row = rows.get("/".join(route.split("/")[1:3]))
     filled = route.replace("(?P<app_label>{apps})", "licenses").replace("(?P<url>.*)$", "nothing/")
     filled = re.sub(r"<slug:form>", "json", filled)
-    filled = filled.replace("<slug:name>", "roles").replace("<str:name>", "overview-1440-light.png")
+    filled = filled.replace("<slug:name>", "roles").replace("<str:name>", "overview-1440-light.jpg")
     return (
         "/"
         + re.sub(r"<[^>]+>", str(row.pk if row else 1), filled)

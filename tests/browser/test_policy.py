@@ -21,7 +21,7 @@ document.addEventListener("securitypolicyviolation", it =>
     window.refused.push(`${it.effectiveDirective} ${it.blockedURI} ${it.sourceFile}:${it.lineNumber}`));"""
 SCRIPT = '<script>window.stolen=1</script><img src=x onerror="window.stolen=1">'
 ADDRESSES = "links => links.map(link => link.href)"
-NO_PAGE = re.compile(r"/(logout|public-key|license-file|jsi18n)/|\.(csv|xlsx)$|[?&]template=")
+NO_PAGE = re.compile(r"/(logout|public-key|license-file|jsi18n)/|\.(csv|xlsx|jpg)$|[?&]template=")
 
 
 @pytest.fixture
